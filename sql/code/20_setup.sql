@@ -1,0 +1,345 @@
+-- setup(): makes and repairs what belongs to the user, from the scripts in
+-- washminute.setup_script and the names in washminute.setup_object.
+
+DELETE FROM washminute.setup_object;
+INSERT INTO washminute.setup_object (kind, schema, name) VALUES
+  ('table', 'washminute_data', 'instance'),
+  ('table', 'washminute_data', 'migrations'),
+  ('table', 'washminute_data', 'settings'),
+  ('table', 'washminute_data', 'users'),
+  ('table', 'washminute_data', 'washmen'),
+  ('table', 'washminute_data', 'washman_positions'),
+  ('table', 'washminute_data', 'service_zones'),
+  ('table', 'washminute_data', 'services'),
+  ('table', 'washminute_data', 'orders'),
+  ('table', 'washminute_data', 'order_lines'),
+  ('table', 'washminute_data', 'request_transitions'),
+  ('table', 'washminute_data', 'washing_requests'),
+  ('table', 'washminute_data', 'request_timers'),
+  ('table', 'washminute_data', 'offers'),
+  ('table', 'washminute_data', 'jobs'),
+  ('table', 'washminute_data', 'accounts'),
+  ('table', 'washminute_data', 'transfers'),
+  ('table', 'washminute_data', 'events'),
+  ('table', 'washminute_data', 'outbox'),
+  ('table', 'washminute_data', 'idempotency_keys'),
+  ('view', 'washminute_data', 'ledger_entries'),
+  ('view', 'washminute_api', 'me'),
+  ('view', 'washminute_api', 'services'),
+  ('view', 'washminute_api', 'orders'),
+  ('view', 'washminute_api', 'requests'),
+  ('view', 'washminute_api', 'offers'),
+  ('function', 'washminute_data', 'guard_request_status'),
+  ('function', 'washminute_data', 'guard_append_only'),
+  ('function', 'washminute_api', 'create_booking'),
+  ('function', 'washminute_api', 'accept_request'),
+  ('function', 'washminute_api', 'decline_request'),
+  ('function', 'washminute_api', 'advance_request'),
+  ('function', 'washminute_api', 'cancel_request'),
+  ('function', 'washminute_api', 'report_location'),
+  ('function', 'washminute_api', 'set_status'),
+  ('function', 'washminute_api', 'balance');
+INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
+  ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
+  ('trigger', 'washminute_data', 'events_append_only', 'events'),
+  ('trigger', 'washminute_data', 'transfers_append_only', 'transfers'),
+  ('policy', 'washminute_data', 'users_read_own', 'users'),
+  ('policy', 'washminute_data', 'services_read_active', 'services'),
+  ('policy', 'washminute_data', 'orders_read_own', 'orders'),
+  ('policy', 'washminute_data', 'order_lines_read_own', 'order_lines'),
+  ('policy', 'washminute_data', 'washing_requests_read_own', 'washing_requests'),
+  ('policy', 'washminute_data', 'offers_read_own', 'offers'),
+  ('policy', 'washminute_data', 'users_read_all', 'users'),
+  ('policy', 'washminute_data', 'orders_read_all', 'orders'),
+  ('policy', 'washminute_data', 'order_lines_read_all', 'order_lines'),
+  ('policy', 'washminute_data', 'washing_requests_read_all', 'washing_requests'),
+  ('policy', 'washminute_data', 'offers_read_all', 'offers');
+
+-- The roles, which belong to the cluster: missing ones are made, and those with
+-- attributes that would open a way around row-level security are refused.
+CREATE OR REPLACE FUNCTION washminute._setup_roles() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  role_name text;
+  unsafe text;
+BEGIN
+  FOREACH role_name IN ARRAY ARRAY['washminute_owner', 'washminute_anon', 'washminute_customer',
+                                   'washminute_washman', 'washminute_admin', 'washminute_service']
+  LOOP
+    IF pg_catalog.to_regrole(role_name) IS NULL THEN
+      EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+    END IF;
+  END LOOP;
+
+  SELECT r.rolname INTO unsafe
+    FROM pg_catalog.pg_roles AS r
+   WHERE r.rolname IN ('washminute_owner', 'washminute_anon', 'washminute_customer',
+                       'washminute_washman', 'washminute_admin', 'washminute_service')
+     AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls)
+   ORDER BY r.rolname LIMIT 1;
+  IF FOUND THEN
+    PERFORM washminute.raise('WM_ROLE_UNSAFE', pg_catalog.jsonb_build_object('role', unsafe));
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_roles() IS 'Internal: the part of setup() that makes the roles.';
+
+-- The schemas and what is in them belong to washminute_owner. After a restore
+-- without the roles they belong to the superuser who restored: that is repaired,
+-- anything else is somebody else's and refused.
+CREATE OR REPLACE FUNCTION washminute._setup_ownership() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  restored boolean := pg_catalog.to_regclass('washminute_data.instance') IS NOT NULL;
+  found record;
+BEGIN
+  FOR found IN
+    SELECT s.name, n.nspname IS NOT NULL AS present, r.rolname AS owner, r.rolsuper AS by_superuser
+      FROM (VALUES ('washminute_data'), ('washminute_api')) AS s (name)
+      LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.name
+      LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
+  LOOP
+    IF NOT found.present THEN
+      EXECUTE pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION washminute_owner', found.name);
+    ELSIF found.owner <> 'washminute_owner' THEN
+      IF NOT (restored AND found.by_superuser) THEN
+        PERFORM washminute.raise('WM_SCHEMA_FOREIGN',
+          pg_catalog.jsonb_build_object('schema', found.name, 'owner', found.owner));
+      END IF;
+      EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO washminute_owner', found.name);
+    END IF;
+  END LOOP;
+
+  FOR found IN
+    SELECT o.kind, o.schema, o.name, r.rolname AS owner, r.rolsuper AS by_superuser,
+           p.oid::pg_catalog.regprocedure::pg_catalog.text AS signature, c.relkind
+      FROM washminute.setup_object AS o
+      JOIN pg_catalog.pg_namespace AS n ON n.nspname = o.schema
+      LEFT JOIN pg_catalog.pg_class AS c
+             ON o.kind IN ('table', 'view') AND c.relnamespace = n.oid AND c.relname = o.name
+      LEFT JOIN pg_catalog.pg_proc AS p
+             ON o.kind = 'function' AND p.pronamespace = n.oid AND p.proname = o.name
+      JOIN pg_catalog.pg_roles AS r ON r.oid = COALESCE(c.relowner, p.proowner)
+     WHERE r.rolname <> 'washminute_owner'
+  LOOP
+    IF NOT (restored AND found.by_superuser) THEN
+      PERFORM washminute.raise('WM_OBJECT_IN_THE_WAY',
+        pg_catalog.jsonb_build_object('kind', found.kind, 'schema', found.schema,
+                                      'name', found.name, 'owner', found.owner));
+    END IF;
+    EXECUTE CASE
+      WHEN found.kind = 'function'
+      THEN pg_catalog.format('ALTER ROUTINE %s OWNER TO washminute_owner', found.signature)
+      ELSE pg_catalog.format('ALTER TABLE %I.%I OWNER TO washminute_owner', found.schema, found.name)
+      END;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_ownership() IS
+  'Internal: the part of setup() that makes the schemas and repairs who owns what is in them.';
+
+-- What the roles need of the extension and of PostGIS, which are a superuser's.
+CREATE OR REPLACE FUNCTION washminute._setup_grants() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  postgis_schema name;
+BEGIN
+  SELECT n.nspname INTO STRICT postgis_schema
+    FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+   WHERE e.extname = 'postgis';
+  EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO washminute_owner', postgis_schema);
+
+  GRANT USAGE ON SCHEMA washminute TO washminute_owner;
+  GRANT SELECT ON TABLE washminute.setup_object TO washminute_owner;
+  GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA washminute TO washminute_owner;
+  REVOKE EXECUTE ON FUNCTION
+    washminute.setup(), washminute.adopt(), washminute.set_clock(timestamptz, float8),
+    washminute._setup_roles(), washminute._setup_ownership(), washminute._setup_grants(),
+    washminute._setup_migrations(), washminute._setup_replace(),
+    washminute._setup_drop_replaceable(), washminute._setup_cron(),
+    washminute._creating_extension(), washminute._lock_setup(), washminute._instance_changed()
+    FROM washminute_owner;
+
+  GRANT USAGE ON SCHEMA washminute TO
+    washminute_anon, washminute_customer, washminute_washman, washminute_admin;
+  GRANT EXECUTE ON FUNCTION washminute.current_user_id(), washminute.now() TO
+    washminute_anon, washminute_customer, washminute_washman, washminute_admin;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_grants() IS
+  'Internal: the part of setup() that gives the roles what they need of the extension.';
+
+-- The migrations that have not run yet, in order; one that has run is refused if
+-- its text is another now.
+CREATE OR REPLACE FUNCTION washminute._setup_migrations() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  before_role text := pg_catalog.current_setting('role');
+  script record;
+  digest text;
+  known text;
+BEGIN
+  FOR script IN
+    SELECT s.name, s.body FROM washminute.setup_script AS s
+     WHERE s.kind = 'schema' ORDER BY s.name COLLATE "C"
+  LOOP
+    digest := pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(script.body, 'UTF8')), 'hex');
+    known := NULL;
+    IF pg_catalog.to_regclass('washminute_data.migrations') IS NOT NULL THEN
+      SELECT m.sha256 INTO known FROM washminute_data.migrations AS m WHERE m.name = script.name;
+    END IF;
+    IF known IS NULL THEN
+      SET LOCAL ROLE washminute_owner;
+      EXECUTE script.body;
+      PERFORM pg_catalog.set_config('role', before_role, true);
+      INSERT INTO washminute_data.migrations (name, sha256, version, applied_at)
+      VALUES (script.name, digest, washminute._library_version(), pg_catalog.now());
+    ELSIF known <> digest THEN
+      PERFORM washminute.raise('WM_MIGRATION_CHANGED', pg_catalog.jsonb_build_object('migration', script.name));
+    END IF;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_migrations() IS 'Internal: the part of setup() that runs the migrations.';
+
+-- Policies, triggers, grants and the API, made anew. Functions and views are
+-- replaced in place, so that what users built on them stays; where a view has
+-- changed its form, PostgreSQL wants it dropped first, and refuses that, with
+-- the reason, as long as something of a user depends on it.
+CREATE OR REPLACE FUNCTION washminute._setup_replace() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  before_role text := pg_catalog.current_setting('role');
+  found record;
+BEGIN
+  SET LOCAL ROLE washminute_owner;
+  FOR found IN
+    SELECT o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind = 'policy'
+  LOOP
+    EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %I.%I', found.name, found.schema, found.parent);
+  END LOOP;
+  PERFORM pg_catalog.set_config('role', before_role, true);
+
+  FOR found IN
+    SELECT s.body FROM washminute.setup_script AS s
+     WHERE s.kind IN ('policy', 'api') ORDER BY s.kind DESC, s.name COLLATE "C"
+  LOOP
+    BEGIN
+      SET LOCAL ROLE washminute_owner;
+      EXECUTE found.body;
+    EXCEPTION WHEN invalid_table_definition OR invalid_function_definition THEN
+      PERFORM washminute._setup_drop_replaceable();
+      SET LOCAL ROLE washminute_owner;
+      EXECUTE found.body;
+    END;
+    PERFORM pg_catalog.set_config('role', before_role, true);
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_replace() IS
+  'Internal: the part of setup() that replaces policies, triggers, grants and the API.';
+
+CREATE OR REPLACE FUNCTION washminute._setup_drop_replaceable() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+  found record;
+BEGIN
+  FOR found IN
+    SELECT pg_catalog.format('DROP VIEW %I.%I', o.schema, o.name) AS command
+      FROM washminute.setup_object AS o
+      JOIN pg_catalog.pg_class AS c
+        ON c.relname = o.name AND c.relkind = 'v'
+       AND c.relnamespace = pg_catalog.to_regnamespace(o.schema::text)
+     WHERE o.kind = 'view'
+    UNION ALL
+    SELECT pg_catalog.format('DROP FUNCTION %s', p.oid::pg_catalog.regprocedure)
+      FROM washminute.setup_object AS o
+      JOIN pg_catalog.pg_proc AS p
+        ON p.proname = o.name AND p.pronamespace = pg_catalog.to_regnamespace(o.schema::text)
+     WHERE o.kind = 'function' AND o.schema = 'washminute_api'
+  LOOP
+    EXECUTE found.command;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_drop_replaceable() IS
+  'Internal: the part of setup() that drops our views and API functions, never with CASCADE.';
+
+-- The job of pg_cron, where pg_cron is in this database. cron.schedule replaces
+-- a job of the same name and user; one of another user is removed.
+CREATE OR REPLACE FUNCTION washminute._setup_cron() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
+    RETURN;
+  END IF;
+  EXECUTE 'SELECT cron.unschedule(jobid) FROM cron.job
+            WHERE jobname = ''washminute run_due'' AND username <> CURRENT_USER
+              AND database = pg_catalog.current_database()';
+  EXECUTE 'SELECT cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'')';
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_cron() IS 'Internal: the part of setup() that registers the pg_cron job.';
+
+CREATE OR REPLACE FUNCTION washminute.setup() RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+SET check_function_bodies TO off
+SET client_min_messages TO warning
+AS $$
+DECLARE
+  extension_version text;
+  before_role text := pg_catalog.current_setting('role');
+BEGIN
+  IF NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) THEN
+    PERFORM washminute.raise('WM_SUPERUSER_ONLY');
+  END IF;
+  IF washminute._creating_extension() THEN
+    PERFORM washminute.raise('WM_CALLED_INSIDE_EXTENSION');
+  END IF;
+  SELECT e.extversion INTO STRICT extension_version
+    FROM pg_catalog.pg_extension AS e WHERE e.extname = 'washminute';
+  IF extension_version <> washminute._library_version() THEN
+    PERFORM washminute.raise('WM_VERSION_DIFFERS', pg_catalog.jsonb_build_object(
+      'library', washminute._library_version(), 'extension', extension_version));
+  END IF;
+
+  PERFORM washminute._lock_setup();
+  PERFORM washminute._setup_roles();
+  PERFORM washminute._setup_ownership();
+  PERFORM washminute._setup_grants();
+  PERFORM washminute._setup_migrations();
+  PERFORM washminute._setup_replace();
+  PERFORM washminute._setup_cron();
+
+  INSERT INTO washminute_data.instance AS i
+    (only_row, system_identifier, database_oid, version, set_up_at)
+  SELECT true, c.system_identifier, d.oid, extension_version, pg_catalog.now()
+    FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
+   WHERE d.datname = pg_catalog.current_database()
+  ON CONFLICT (only_row) DO UPDATE
+    SET version = EXCLUDED.version, set_up_at = EXCLUDED.set_up_at;
+  PERFORM washminute._instance_changed();
+
+  PERFORM pg_catalog.set_config('role', before_role, true);
+  NOTIFY pgrst, 'reload schema';
+  RETURN extension_version;
+END
+$$;
+COMMENT ON FUNCTION washminute.setup() IS
+  'Makes, upgrades or repairs roles, tables, policies, the API and the pg_cron job; returns the version. All or nothing, one at a time, and harmless to repeat. Superuser only.';

@@ -1,0 +1,1 @@
+\echo Use "CREATE EXTENSION washminute CASCADE" to load this file. \quit

@@ -1,0 +1,1 @@
+\echo Use "ALTER EXTENSION washminute UPDATE" to load this file. \quit

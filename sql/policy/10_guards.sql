@@ -1,0 +1,47 @@
+-- Triggers that refuse. None has an effect beyond its own row: triggers fire on
+-- restore too, and money would move twice.
+
+CREATE OR REPLACE FUNCTION washminute_data.guard_request_status() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT washminute.status_change_allowed() THEN
+    PERFORM washminute.raise('WM_STATUS_IS_GUARDED');
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.guard_request_status() IS
+  'Trigger: refuses a change of status that does not come from a command.';
+REVOKE ALL ON FUNCTION washminute_data.guard_request_status() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER washing_requests_status_guarded
+  BEFORE UPDATE ON washminute_data.washing_requests
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION washminute_data.guard_request_status();
+COMMENT ON TRIGGER washing_requests_status_guarded ON washminute_data.washing_requests IS
+  'The status is moved by the commands alone.';
+
+CREATE OR REPLACE FUNCTION washminute_data.guard_append_only() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.raise('WM_APPEND_ONLY', pg_catalog.jsonb_build_object('table', TG_TABLE_NAME));
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.guard_append_only() IS
+  'Trigger: refuses to change or remove rows.';
+REVOKE ALL ON FUNCTION washminute_data.guard_append_only() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER events_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON washminute_data.events
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.guard_append_only();
+COMMENT ON TRIGGER events_append_only ON washminute_data.events IS 'The log is append-only.';
+
+CREATE OR REPLACE TRIGGER transfers_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON washminute_data.transfers
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.guard_append_only();
+COMMENT ON TRIGGER transfers_append_only ON washminute_data.transfers IS 'The journal is append-only.';

@@ -1,0 +1,53 @@
+-- What the roles of PostgREST may read of the tables. The views of
+-- washminute_api read with the rights of who asks, so they need grants here, by
+-- column; rows are chosen by policies. Commands go through functions that run
+-- as washminute_owner, who is not subject to the policies. What the roles need of
+-- the extension itself, setup() grants.
+
+GRANT SELECT (user_id, kinds, name, phone, email, locale)
+  ON washminute_data.users TO washminute_customer, washminute_washman, washminute_admin;
+GRANT SELECT (service_code, kind, name_ar, name_fr, name_en, price, duration_minutes, active)
+  ON washminute_data.services TO
+  washminute_anon, washminute_customer, washminute_washman, washminute_admin;
+GRANT SELECT (order_id, reference, customer_id, status, payment_method, payment_verified, total, created_at)
+  ON washminute_data.orders TO washminute_customer, washminute_admin;
+GRANT SELECT (order_id, line_number, service_code, price)
+  ON washminute_data.order_lines TO washminute_customer, washminute_admin;
+GRANT SELECT (request_id, order_id, customer_id, status, client_location, address,
+              reservation_at, expires_at, washman_id, accepted_at, created_at, updated_at)
+  ON washminute_data.washing_requests TO
+  washminute_customer, washminute_washman, washminute_admin;
+GRANT SELECT (request_id, washman_id, distance_m, offered_at, expires_at, declined_at)
+  ON washminute_data.offers TO washminute_washman, washminute_admin;
+
+CREATE POLICY users_read_own ON washminute_data.users
+  FOR SELECT TO washminute_customer, washminute_washman
+  USING (user_id = (SELECT washminute.current_user_id()));
+CREATE POLICY services_read_active ON washminute_data.services
+  FOR SELECT TO washminute_anon, washminute_customer, washminute_washman, washminute_admin
+  USING (active);
+CREATE POLICY orders_read_own ON washminute_data.orders
+  FOR SELECT TO washminute_customer
+  USING (customer_id = (SELECT washminute.current_user_id()));
+CREATE POLICY order_lines_read_own ON washminute_data.order_lines
+  FOR SELECT TO washminute_customer
+  USING (EXISTS (SELECT FROM washminute_data.orders AS o
+                  WHERE o.order_id = order_lines.order_id
+                    AND o.customer_id = (SELECT washminute.current_user_id())));
+CREATE POLICY washing_requests_read_own ON washminute_data.washing_requests
+  FOR SELECT TO washminute_customer, washminute_washman
+  USING ((SELECT washminute.current_user_id()) IN (customer_id, washman_id));
+CREATE POLICY offers_read_own ON washminute_data.offers
+  FOR SELECT TO washminute_washman
+  USING (washman_id = (SELECT washminute.current_user_id()));
+
+CREATE POLICY users_read_all ON washminute_data.users
+  FOR SELECT TO washminute_admin USING (true);
+CREATE POLICY orders_read_all ON washminute_data.orders
+  FOR SELECT TO washminute_admin USING (true);
+CREATE POLICY order_lines_read_all ON washminute_data.order_lines
+  FOR SELECT TO washminute_admin USING (true);
+CREATE POLICY washing_requests_read_all ON washminute_data.washing_requests
+  FOR SELECT TO washminute_admin USING (true);
+CREATE POLICY offers_read_all ON washminute_data.offers
+  FOR SELECT TO washminute_admin USING (true);

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * caller.h
+ *		Who is asking, and under which request id.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_CALLER_H
+#define WASHMINUTE_CALLER_H
+
+/*
+ * The sub of the verified JWT, as PostgREST leaves it in request.jwt.claims, or
+ * NULL where there is none.  Palloc'd.
+ */
+extern char *CallerUserId(void);
+
+/*
+ * washminute.correlation_id, else the X-Request-Id header that PostgREST leaves
+ * in request.headers, else NULL.  Palloc'd.
+ */
+extern char *CallerCorrelationId(void);
+
+#endif							/* WASHMINUTE_CALLER_H */

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.h
+ *		The time that business rules go by.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_CLOCK_H
+#define WASHMINUTE_CLOCK_H
+
+#include "datatype/timestamp.h"
+
+/*
+ * The start of the transaction, on the shared clock where one is set.  The same
+ * throughout a transaction.
+ */
+extern TimestampTz ClockNow(void);
+
+/* Is a shared clock set? */
+extern bool ClockIsSet(void);
+
+#endif							/* WASHMINUTE_CLOCK_H */

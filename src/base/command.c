@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * command.c
+ *		What every command has around it: readiness, SPI, one log line.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "portability/instr_time.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+
+#include "base/caller.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/guc.h"
+#include "base/readiness.h"
+
+/* Longest actor in a log line, in bytes. */
+#define LOGGED_ACTOR_MAX 128
+
+/*
+ * One line per command, e.g.
+ * washminute: command=accept_request actor="w1" code=PT409 ms=0.412
+ * Actors are JSON strings, since ids are the caller's text; of an error the SQLSTATE
+ * is given, whose own line follows where it reaches the client.
+ */
+static void
+CommandLog(const Command *command, FunctionCallInfo fcinfo, const char *code,
+		   instr_time started)
+{
+	instr_time	elapsed;
+	StringInfoData actor;
+	char	   *correlation_id = CallerCorrelationId();
+
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, started);
+
+	initStringInfo(&actor);
+	if (command->actor_argument >= 0 && !PG_ARGISNULL(command->actor_argument))
+	{
+		char	   *id = text_to_cstring(PG_GETARG_TEXT_PP(command->actor_argument));
+
+		id[pg_mbcliplen(id, strlen(id), LOGGED_ACTOR_MAX)] = '\0';
+		escape_json(&actor, id);
+	}
+	else
+		appendStringInfoString(&actor, "null");
+
+	ereport(LOG,
+			(errmsg_internal("washminute: command=%s actor=%s code=%s ms=%.3f%s%s",
+							 command->name,
+							 actor.data,
+							 code,
+							 INSTR_TIME_GET_MILLISEC(elapsed),
+							 correlation_id ? " correlation_id=" : "",
+							 correlation_id ? correlation_id : ""),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+static Datum
+CommandRunBody(const Command *command, FunctionCallInfo fcinfo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result;
+
+	SPI_connect();
+	MemoryContextSwitchTo(context);
+	ReadinessRequire();
+	result = command->body(fcinfo);
+	SPI_finish();
+	return result;
+}
+
+Datum
+CommandRun(const Command *command, FunctionCallInfo fcinfo)
+{
+	MemoryContext context = CurrentMemoryContext;
+	instr_time	started;
+	Datum		result;
+
+	if (!washminute_log_commands)
+		return CommandRunBody(command, fcinfo);
+
+	INSTR_TIME_SET_CURRENT(started);
+	PG_TRY();
+	{
+		result = CommandRunBody(command, fcinfo);
+	}
+	PG_CATCH();
+	{
+		int			sqlstate = geterrcode();
+
+		MemoryContextSwitchTo(context);
+		CommandLog(command, fcinfo, unpack_sql_state(sqlstate), started);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	CommandLog(command, fcinfo, "00000", started);
+	return result;
+}
+
+void
+CommandReturnRow(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *		Settings of the server, in alphabetical order.
+ *
+ * All but correlation_id are PGC_SIGHUP at the most: they stand in
+ * postgresql.conf, and no user, role or database can override them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+
+/* The longest correlation id kept on event and outbox rows, in bytes. */
+#define CORRELATION_ID_MAX 128
+
+char	   *washminute_correlation_id = NULL;
+int			washminute_lock_timeout = 5000;
+bool		washminute_log_commands = false;
+
+/* A correlation id is printable ASCII, since it goes into log lines. */
+static bool
+CorrelationIdCheck(char **newval, void **extra, GucSource source)
+{
+	const char *value = *newval;
+
+	if (strlen(value) > CORRELATION_ID_MAX)
+	{
+		GUC_check_errdetail("A correlation id has at most %d characters.",
+							CORRELATION_ID_MAX);
+		return false;
+	}
+	for (const char *p = value; *p != '\0'; p++)
+	{
+		if (*p < 0x21 || *p > 0x7e)
+		{
+			GUC_check_errdetail("A correlation id has printable ASCII characters without blanks only.");
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+GucInit(void)
+{
+	DefineCustomStringVariable("washminute.correlation_id",
+							   "Id of the caller's request, kept on the event and outbox rows that it causes.",
+							   "At most 128 printable ASCII characters; where it is empty, the X-Request-Id header that PostgREST hands on is taken.",
+							   &washminute_correlation_id,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   CorrelationIdCheck, NULL, NULL);
+
+	DefineCustomIntVariable("washminute.lock_timeout",
+							"Longest wait of a command for the lock of a request or a washman.",
+							"After it the command fails with PT503; 0 waits for ever.",
+							&washminute_lock_timeout,
+							5000, 0, INT_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("washminute.log_commands",
+							 "Logs each command as one line: name, actor, code, milliseconds.",
+							 NULL,
+							 &washminute_log_commands,
+							 false,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("washminute");
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.h
+ *		The locks of commands, and their one order.
+ *
+ * Transaction-level advisory locks in classes of their own, so that they never
+ * meet a user's pg_advisory_lock.  The order, for every command:
+ *
+ *		idempotency key, then at most one request, then washmen in the order of
+ *		their ids.
+ *
+ * A command that handles several requests takes their locks without waiting.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_LOCK_H
+#define WASHMINUTE_LOCK_H
+
+#include "utils/uuid.h"
+
+/*
+ * Classes are the fourth field of the lock tag, locktag.objsubid in pg_locks.
+ * PostgreSQL's own advisory locks use 1 and 2.
+ */
+typedef enum LockClass
+{
+	LOCK_SETUP = 0x5701,
+	LOCK_IDEMPOTENCY = 0x5702,
+	LOCK_REQUEST = 0x5703,
+	LOCK_WASHMAN = 0x5704
+} LockClass;
+
+/*
+ * Take the lock till the end of the transaction; WM_LOCK_TIMEOUT when it is not
+ * had within washminute.lock_timeout.
+ */
+extern void LockRequest(const pg_uuid_t *request_id);
+extern void LockWashman(const char *washman_id);
+extern void LockIdempotencyKey(const char *actor_id, const char *key);
+
+/* As LockRequest, but false at once when somebody else holds it. */
+extern bool LockRequestIfFree(const pg_uuid_t *request_id);
+
+#endif							/* WASHMINUTE_LOCK_H */

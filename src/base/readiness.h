@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * readiness.h
+ *		Is this installation fit to serve?
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_READINESS_H
+#define WASHMINUTE_READINESS_H
+
+typedef enum Readiness
+{
+	READINESS_NOT_SET_UP,		/* no tables, or no row in instance */
+	READINESS_OWNER_DIFFERS,	/* restored without the roles */
+	READINESS_VERSION_DIFFERS,	/* library, extension, data */
+	READINESS_READY
+} Readiness;
+
+extern void ReadinessInit(void);
+
+/* The state as it is, by the catalogs.  Needs an SPI connection. */
+extern Readiness ReadinessLook(char **facts);
+
+/*
+ * Raise PT503 unless ready.  Looked up once per backend and again after an
+ * invalidation.  Needs an SPI connection.
+ */
+extern void ReadinessRequire(void);
+
+/*
+ * Does the data come from another cluster or database?  Then nothing may leave
+ * this one until washminute.adopt().  Needs an SPI connection and READY.
+ */
+extern bool InstanceIsCloned(void);
+
+#endif							/* WASHMINUTE_READINESS_H */

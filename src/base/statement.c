@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *		SQL statements with kept plans, run on the latest snapshot.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/money.h"
+#include "base/statement.h"
+
+void
+ArgumentDatumOrNull(Arguments *arguments, Datum value, bool isnull)
+{
+	Assert(arguments->count < STATEMENT_MAX_ARGS);
+	arguments->values[arguments->count] = isnull ? (Datum) 0 : value;
+	arguments->nulls[arguments->count] = isnull ? 'n' : ' ';
+	arguments->count++;
+}
+
+void
+ArgumentDatum(Arguments *arguments, Datum value)
+{
+	ArgumentDatumOrNull(arguments, value, false);
+}
+
+void
+ArgumentText(Arguments *arguments, const char *text)
+{
+	ArgumentDatumOrNull(arguments,
+						text ? CStringGetTextDatum(text) : (Datum) 0,
+						text == NULL);
+}
+
+SPIPlanPtr
+StatementPlan(Statement *statement)
+{
+	if (statement->plan == NULL)
+	{
+		/* look-ups by key: planning again for each value would gain nothing */
+		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+											  statement->types,
+											  CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare statement: %s: %s",
+				 SPI_result_code_string(SPI_result), statement->sql);
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+	return statement->plan;
+}
+
+uint64
+StatementRun(Statement *statement, Arguments *arguments)
+{
+	SPIPlanPtr	plan = StatementPlan(statement);
+	int			result;
+
+	Assert((arguments ? arguments->count : 0) == statement->nargs);
+	result = SPI_execute_snapshot(plan,
+								  arguments ? arguments->values : NULL,
+								  arguments ? arguments->nulls : NULL,
+								  GetLatestSnapshot(), InvalidSnapshot,
+								  false, true, 0);
+	if (result < 0)
+		elog(ERROR, "could not run statement: %s: %s",
+			 SPI_result_code_string(result), statement->sql);
+	return SPI_processed;
+}
+
+void
+StatementRunOne(Statement *statement, Arguments *arguments)
+{
+	uint64		rows = StatementRun(statement, arguments);
+
+	if (rows != 1)
+		elog(ERROR, "statement touched " UINT64_FORMAT " rows instead of one: %s",
+			 rows, statement->sql);
+}
+
+Datum
+RowDatum(uint64 row, int column)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column,
+						 &isnull);
+}
+
+bool
+RowIsNull(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column,
+						 &isnull);
+	return isnull;
+}
+
+char *
+RowText(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+pg_uuid_t *
+RowUuid(uint64 row, int column)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	memcpy(copy, DatumGetUUIDP(RowDatum(row, column)), sizeof(pg_uuid_t));
+	return copy;
+}
+
+int64
+RowMoney(uint64 row, int column)
+{
+	return MoneyFromColumn(RowDatum(row, column));
+}

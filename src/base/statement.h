@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.h
+ *		SQL statements with kept plans, run on the latest snapshot.
+ *
+ * A statement is a static of the file that uses it; its plan is made when first
+ * run and kept for the life of the backend.  A statement needs an SPI
+ * connection, which CommandRun gives.
+ *
+ * Every statement reads the *latest* snapshot, in a serializable transaction
+ * too: commands take their locks first and decide afterwards, so what was
+ * committed while they waited must be seen.  In a read committed transaction
+ * that is what a statement does anyway.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_STATEMENT_H
+#define WASHMINUTE_STATEMENT_H
+
+#include "executor/spi.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define STATEMENT_MAX_ARGS 16
+
+typedef struct Statement
+{
+	const char *sql;
+	int			nargs;
+	Oid			types[STATEMENT_MAX_ARGS];
+	SPIPlanPtr	plan;
+} Statement;
+
+/* Arguments of one run; a text that is NULL becomes SQL's NULL. */
+typedef struct Arguments
+{
+	int			count;
+	Datum		values[STATEMENT_MAX_ARGS];
+	char		nulls[STATEMENT_MAX_ARGS];
+} Arguments;
+
+extern void ArgumentText(Arguments *arguments, const char *text);
+extern void ArgumentDatum(Arguments *arguments, Datum value);
+extern void ArgumentDatumOrNull(Arguments *arguments, Datum value, bool isnull);
+
+/* Run a statement; the number of rows returned or touched. */
+extern uint64 StatementRun(Statement *statement, Arguments *arguments);
+
+/* Run a statement that must touch exactly one row; any other number is a bug. */
+extern void StatementRunOne(Statement *statement, Arguments *arguments);
+
+/* The plan, made if need be: for cursors. */
+extern SPIPlanPtr StatementPlan(Statement *statement);
+
+/*
+ * Columns (from 1) of a row of the last StatementRun.  Text is palloc'd in the
+ * current context; NULL for SQL's NULL.  By-value columns of NULL are 0.
+ */
+extern char *RowText(uint64 row, int column);
+extern Datum RowDatum(uint64 row, int column);
+extern bool RowIsNull(uint64 row, int column);
+extern pg_uuid_t *RowUuid(uint64 row, int column);
+extern int64 RowMoney(uint64 row, int column);	/* centimes */
+
+#define RowBool(row, column) DatumGetBool(RowDatum(row, column))
+#define RowInt64(row, column) DatumGetInt64(RowDatum(row, column))
+#define RowTime(row, column) DatumGetTimestampTz(RowDatum(row, column))
+#define RowFloat8(row, column) DatumGetFloat8(RowDatum(row, column))
+
+#endif							/* WASHMINUTE_STATEMENT_H */

@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * acceptance.c
+ *		Exactly one washman gets the job.
+ *
+ * An acceptance runs in a serializable transaction.  PostgreSQL would then keep
+ * two winners apart by failing one of them with 40001, which is right but tells
+ * the loser nothing, and unrelated acceptances fail too, since predicate locks
+ * cover whole index pages.  So:
+ *
+ *	1. A look without locks: whoever comes after the winner leaves at once.
+ *	2. The request's lock, then the washman's (lock.h).
+ *	3. Everything that decides is then read on the latest snapshot, one row at a
+ *	   time by primary key, by index (the function's SET clauses forbid other
+ *	   scans).  Nothing is read that another acceptance inserts: in particular
+ *	   not the washman's other jobs, and not the other washmen's offers.
+ *	4. The job's row goes in under a unique index and an exclusion constraint.
+ *	   They keep two live jobs of a request, and overlapping jobs of a washman,
+ *	   out of the table whatever code runs; their errors become PT409 here.
+ *	5. No row that unrelated acceptances share is updated: only the request's,
+ *	   and the washman's account.  Those updates change no indexed column, so
+ *	   they leave the indexes alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "base/argument.h"
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/money.h"
+#include "base/settings.h"
+#include "base/statement.h"
+#include "dispatch/eligibility.h"
+#include "dispatch/request.h"
+#include "outbox/enqueue.h"
+#include "payment/ledger.h"
+
+COMMAND(accept_request, 1);
+
+static Statement select_washman = {
+	"SELECT w.status = 'online', w.suspended_at IS NOT NULL, a.balance, a.held"
+	"  FROM washminute_data.washmen AS w"
+	"  JOIN washminute_data.accounts AS a ON a.account_id = $2"
+	" WHERE w.washman_id = $1",
+	2, {TEXTOID, TEXTOID}
+};
+
+static Statement select_offer = {
+	"SELECT expires_at, declined_at IS NOT NULL"
+	"  FROM washminute_data.offers WHERE request_id = $1 AND washman_id = $2",
+	2, {UUIDOID, TEXTOID}
+};
+
+static Statement insert_job = {
+	"INSERT INTO washminute_data.jobs"
+	"  (request_id, washman_id, period, commission, held, accepted_at)"
+	" VALUES ($1, $2, pg_catalog.tstzrange($3, $4), $5, $6, $7)",
+	7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}
+};
+
+/* Raise unless the request can still be had by this washman. */
+static void
+RequireOpen(const Request *request, const char *washman_id)
+{
+	JsonObject	facts;
+
+	if (strcmp(request->status, "pending") == 0)
+		return;
+	if (strcmp(request->status, "cancelled") == 0)
+		ErrorRaise(WM_REQUEST_CANCELLED, NULL);
+	if (strcmp(request->status, "expired") == 0)
+		ErrorRaise(WM_REQUEST_EXPIRED, NULL);
+
+	JsonOpen(&facts);
+	JsonText(&facts, "status", request->status);
+	JsonBool(&facts, "byYou", request->washman_id != NULL &&
+			 strcmp(request->washman_id, washman_id) == 0);
+	ErrorRaise(WM_ALREADY_ACCEPTED, JsonClose(&facts));
+}
+
+/* Raise unless the washman holds an offer of the request that still stands. */
+static bool
+RequireOffer(const Request *request, const char *washman_id)
+{
+	Arguments	arguments = {0};
+	TimestampTz expires_at;
+	bool		declined;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentText(&arguments, washman_id);
+	if (StatementRun(&select_offer, &arguments) == 0)
+		ErrorRaise(WM_NOT_OFFERED, NULL);
+	expires_at = RowTime(0, 1);
+	declined = RowBool(0, 2);
+
+	if (!declined && ClockNow() >= Min(expires_at, request->expires_at))
+	{
+		JsonObject	facts;
+
+		JsonOpen(&facts);
+		JsonTime(&facts, "expiredAt", Min(expires_at, request->expires_at));
+		ErrorRaise(WM_OFFER_EXPIRED, JsonClose(&facts));
+	}
+	return declined;
+}
+
+/* PT402, with what the washman has and what is missing. */
+pg_noreturn static void RaiseBalance(const WashmanFacts *facts,
+									 const JobTerms *terms, int reasons);
+
+static void
+RaiseBalance(const WashmanFacts *facts, const JobTerms *terms, int reasons)
+{
+	JsonObject	object;
+	int64		missing = terms->floor - facts->balance;
+
+	if (!(reasons & REASON_BELOW_FLOOR))
+		missing += facts->held + terms->commission_to_hold;
+
+	JsonOpen(&object);
+	JsonMoney(&object, "balance", facts->balance);
+	JsonMoney(&object, "held", facts->held);
+	JsonMoney(&object, "commission", terms->commission_to_hold);
+	JsonMoney(&object, "floor", terms->floor);
+	JsonMoney(&object, "missing", missing);
+	ErrorRaise(WM_BALANCE_BELOW_FLOOR, JsonClose(&object));
+}
+
+/* Raise unless the washman may have the job. */
+static void
+RequireEligible(const Request *request, const char *washman_id, bool declined,
+				const JobTerms *terms)
+{
+	Arguments	arguments = {0};
+	WashmanFacts facts = {.declined = declined};
+	int			reasons;
+
+	ArgumentText(&arguments, washman_id);
+	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
+	if (StatementRun(&select_washman, &arguments) == 0)
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+	facts.online = RowBool(0, 1);
+	facts.suspended = RowBool(0, 2);
+	facts.balance = RowMoney(0, 3);
+	facts.held = RowMoney(0, 4);
+
+	reasons = EligibilityReasons(&facts, terms);
+	if (reasons & REASON_DECLINED)
+		ErrorRaise(WM_OFFER_DECLINED, NULL);
+	if (reasons & REASON_SUSPENDED)
+		ErrorRaise(WM_WASHMAN_SUSPENDED, NULL);
+	if (reasons & REASON_OFFLINE)
+		ErrorRaise(WM_WASHMAN_OFFLINE, NULL);
+	if (reasons & (REASON_BELOW_FLOOR | REASON_NO_ROOM))
+		RaiseBalance(&facts, terms, reasons);
+}
+
+/*
+ * Store the job.  The constraints are the second wall: under the locks taken
+ * only the washman's other jobs can be in the way.
+ */
+static void
+InsertJob(const Request *request, const char *washman_id,
+		  const Settings *settings, int64 held)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Arguments	arguments = {0};
+	TimestampTz starts_at;
+	TimestampTz ends_at;
+
+	RequestPeriod(request, settings, &starts_at, &ends_at);
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentText(&arguments, washman_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(starts_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ends_at));
+	ArgumentDatum(&arguments, MoneyToNumeric(RequestCommission(request, settings)));
+	ArgumentDatum(&arguments, MoneyToNumeric(held));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+
+	PG_TRY();
+	{
+		StatementRunOne(&insert_job, &arguments);
+	}
+	PG_CATCH();
+	{
+		int			sqlstate = geterrcode();
+
+		/*
+		 * The error is replaced, not swallowed: the transaction, or the
+		 * caller's subtransaction, is rolled back as before.
+		 */
+		if (sqlstate == ERRCODE_EXCLUSION_VIOLATION ||
+			sqlstate == ERRCODE_UNIQUE_VIOLATION)
+		{
+			MemoryContextSwitchTo(context);
+			FlushErrorState();
+			ErrorRaise(sqlstate == ERRCODE_EXCLUSION_VIOLATION ?
+					   WM_WASHMAN_BUSY : WM_ALREADY_ACCEPTED, NULL);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/* The answer of accept_request. */
+static void
+ReturnAccepted(FunctionCallInfo fcinfo, const Request *request)
+{
+	Datum		values[5] = {
+		UUIDPGetDatum(&request->request_id),
+		UUIDPGetDatum(&request->order_id),
+		CStringGetTextDatum(request->customer_id),
+		CStringGetTextDatum(request->status),
+		TimestampTzGetDatum(ClockNow())
+	};
+	bool		nulls[5] = {false};
+
+	CommandReturnRow(fcinfo, values, nulls);
+}
+
+static Datum
+accept_request_body(FunctionCallInfo fcinfo)
+{
+	pg_uuid_t  *request_id = ArgumentUuid(fcinfo, 0, "request_id");
+	char	   *washman_id = ArgumentId(fcinfo, 1, "washman_id");
+	Request		request;
+	Settings	settings;
+	JobTerms	terms;
+	bool		declined;
+	JsonObject	data;
+
+	if (!IsolationIsSerializable())
+		ErrorRaise(WM_NOT_SERIALIZABLE, NULL);
+
+	RequestRead(request_id, &request);
+	UserRequireKind(washman_id, "washman");
+	RequireOpen(&request, washman_id);
+
+	LockRequest(request_id);
+	RequestRead(request_id, &request);
+	RequireOpen(&request, washman_id);
+	LockWashman(washman_id);
+
+	if (request.by_card && !request.payment_verified)
+		ErrorRaise(WM_PAYMENT_DUE, NULL);
+	SettingsRead(&settings);
+	declined = RequireOffer(&request, washman_id);
+	terms = (JobTerms)
+	{
+		.located_since = DT_NOBEGIN,
+			.balance_matters = true,
+			.floor = SETTING_CENTIMES(settings.balance_floor),
+			.commission_to_hold = RequestHold(&request, &settings)
+	};
+	RequireEligible(&request, washman_id, declined, &terms);
+
+	RequestMove(&request, "accepted", ACTOR_WASHMAN, washman_id, washman_id,
+				NULL);
+	InsertJob(&request, washman_id, &settings, terms.commission_to_hold);
+	if (terms.commission_to_hold > 0)
+		LedgerChangeBalance(washman_id, 0, terms.commission_to_hold,
+							terms.floor);
+
+	RequestData(&request, &data);
+	JsonText(&data, "washmanId", washman_id);
+	JsonClose(&data);
+	OutboxPush(request.customer_id, "washmanAssigned", data.data, DT_NOEND);
+
+	ReturnAccepted(fcinfo, &request);
+	return (Datum) 0;
+}

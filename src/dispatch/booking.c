@@ -1,0 +1,397 @@
+/*-------------------------------------------------------------------------
+ *
+ * booking.c
+ *		A customer books: order, request, offers, in one transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/uuid.h"
+
+#include "base/argument.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/idempotency.h"
+#include "base/json.h"
+#include "base/money.h"
+#include "base/settings.h"
+#include "base/statement.h"
+#include "dispatch/request.h"
+#include "outbox/enqueue.h"
+
+/* The most services of one order, and characters of an address. */
+#define SERVICES_MAX 20
+#define ADDRESS_MAX 500
+
+COMMAND(create_booking, 0);
+
+static const char *const payment_methods[] = {"cash", "card", NULL};
+
+static Statement select_services = {
+	"SELECT c.code, s.service_code IS NOT NULL, s.kind = 'main', s.price,"
+	"       s.duration_minutes::pg_catalog.int8"
+	"  FROM pg_catalog.unnest($1) WITH ORDINALITY AS c (code, number)"
+	"  LEFT JOIN washminute_data.services AS s"
+	"         ON s.service_code = c.code AND s.active"
+	" ORDER BY c.number",
+	1, {TEXTARRAYOID}
+};
+
+/* The zone of a place and whether it is open at a time, by the zone's clock. */
+static Statement select_zone = {
+	"SELECT z.zone_code, z.opens_at::pg_catalog.text, z.closes_at::pg_catalog.text,"
+	"       z.time_zone, local.wall_time::pg_catalog.text,"
+	"       local.wall_time >= z.opens_at AND local.wall_time < z.closes_at"
+	"  FROM washminute_data.service_zones AS z,"
+	"       LATERAL (SELECT ($3 AT TIME ZONE z.time_zone)::pg_catalog.time) AS local (wall_time)"
+	" WHERE z.active"
+	"   AND ST_Covers(z.boundary, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography)"
+	" ORDER BY ST_Area(z.boundary), z.zone_code LIMIT 1",
+	3, {FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID}
+};
+
+static Statement insert_order = {
+	"INSERT INTO washminute_data.orders"
+	"  (order_id, reference, customer_id, status, payment_method, total, created_at, updated_at)"
+	" VALUES ($1, $2, $3, 'pending', $4, $5, $6, $6)",
+	6, {UUIDOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TIMESTAMPTZOID}
+};
+
+static Statement insert_lines = {
+	"INSERT INTO washminute_data.order_lines"
+	"  (order_id, line_number, service_code, price, duration_minutes)"
+	" SELECT $1, c.number, s.service_code, s.price, s.duration_minutes"
+	"   FROM pg_catalog.unnest($2) WITH ORDINALITY AS c (code, number)"
+	"   JOIN washminute_data.services AS s ON s.service_code = c.code",
+	2, {UUIDOID, TEXTARRAYOID}
+};
+
+static Statement insert_request = {
+	"INSERT INTO washminute_data.washing_requests"
+	"  (request_id, order_id, customer_id, zone_code, status, client_location,"
+	"   address, duration_minutes, reservation_at, expires_at, created_at, updated_at)"
+	" VALUES ($1, $2, $3, $4, 'pending',"
+	"         ST_SetSRID(ST_MakePoint($5, $6), 4326)::geography,"
+	"         $7, $8::pg_catalog.int4, $9, $10, $11, $11)",
+	11, {UUIDOID, UUIDOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID, TEXTOID, INT8OID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static Statement read_answer = {
+	"SELECT (a->>'orderId')::pg_catalog.uuid, (a->>'requestId')::pg_catalog.uuid,"
+	"       a->>'reference', (a->>'total')::pg_catalog.numeric,"
+	"       a->>'status', (a->>'washmenOffered')::pg_catalog.int8"
+	"  FROM (SELECT $1::pg_catalog.jsonb) AS t (a)",
+	1, {TEXTOID}
+};
+
+/* What the caller asks for. */
+typedef struct Booking
+{
+	char	   *customer_id;
+	Datum		service_codes;	/* text[] */
+	int			service_count;
+	double		longitude;
+	double		latitude;
+	char	   *address;
+	char	   *payment_method;
+	bool		is_reservation;
+	TimestampTz reservation_at;
+	char	   *idempotency_key;	/* or NULL */
+
+	/* what follows from it */
+	int64		total;			/* centimes */
+	int			duration_minutes;
+	char	   *zone_code;
+	char	   *reference;
+} Booking;
+
+static void
+BookingServices(FunctionCallInfo fcinfo, Booking *booking)
+{
+	Datum	   *codes;
+	bool	   *nulls;
+
+	ArgumentRequire(fcinfo, 1, "service_codes");
+	booking->service_codes = PG_GETARG_DATUM(1);
+	booking->service_count = ArrayElements(fcinfo, 1, TEXTOID, &codes, &nulls);
+	if (booking->service_count < 1 || booking->service_count > SERVICES_MAX)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
+						   "hold 1 to 20 services");
+	for (int i = 0; i < booking->service_count; i++)
+	{
+		if (nulls[i])
+			ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
+							   "hold no NULL");
+		for (int j = 0; j < i; j++)
+			if (DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID,
+													 codes[i], codes[j])))
+				ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
+								   "name each service once");
+	}
+}
+
+static void
+BookingArguments(FunctionCallInfo fcinfo, Booking *booking)
+{
+	booking->customer_id = ArgumentId(fcinfo, 0, "customer_id");
+	BookingServices(fcinfo, booking);
+	ArgumentPlace(fcinfo, 2, &booking->longitude, &booking->latitude);
+	booking->address = ArgumentRequiredText(fcinfo, 4, "address", ADDRESS_MAX);
+	booking->payment_method = ArgumentChoice(fcinfo, 5, "payment_method",
+											 payment_methods);
+	booking->is_reservation = !PG_ARGISNULL(6);
+	if (booking->is_reservation)
+	{
+		booking->reservation_at = PG_GETARG_TIMESTAMPTZ(6);
+		if (TIMESTAMP_NOT_FINITE(booking->reservation_at))
+			ErrorRaiseArgument(WM_ARGUMENT_INVALID, "reservation_at", "be finite");
+	}
+	booking->idempotency_key = ArgumentOptionalText(fcinfo, 7,
+													"idempotency_key", ID_MAX);
+}
+
+/* A text in which equal bookings are equal, for the idempotency key. */
+static char *
+BookingText(const Booking *booking)
+{
+	JsonObject	text;
+	char	   *codes = OidOutputFunctionCall(F_ARRAY_OUT, booking->service_codes);
+
+	JsonOpen(&text);
+	JsonText(&text, "services", codes);
+	appendStringInfo(&text, ", \"place\": [%.17g, %.17g]",
+					 booking->longitude, booking->latitude);
+	JsonText(&text, "address", booking->address);
+	JsonText(&text, "payment", booking->payment_method);
+	if (booking->is_reservation)
+		JsonInt(&text, "reservation", booking->reservation_at);
+	return JsonClose(&text);
+}
+
+/* Price and duration of the services, which must be on offer. */
+static void
+BookingPrice(Booking *booking)
+{
+	Arguments	arguments = {0};
+	bool		has_main = false;
+	uint64		rows;
+
+	ArgumentDatum(&arguments, booking->service_codes);
+	rows = StatementRun(&select_services, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		if (!RowBool(row, 2))
+			ErrorRaiseText(WM_SERVICE_NOT_FOUND, "service", RowText(row, 1));
+		has_main |= RowBool(row, 3);
+		booking->total += RowMoney(row, 4);
+		booking->duration_minutes += (int) RowInt64(row, 5);
+	}
+	if (!has_main)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
+						   "hold at least one main service");
+}
+
+/* Raise unless a reservation is neither too soon nor too far ahead. */
+static void
+BookingCheckReservation(const Booking *booking, const Settings *settings)
+{
+	TimestampTz earliest = ClockNow() +
+		SETTING_USECS(settings->reservation_notice_minutes, 60);
+	TimestampTz latest = ClockNow() +
+		SETTING_USECS(settings->reservation_horizon_days, 86400);
+	JsonObject	facts;
+
+	if (booking->reservation_at >= earliest && booking->reservation_at <= latest)
+		return;
+	JsonOpen(&facts);
+	JsonTime(&facts, "earliest", earliest);
+	JsonTime(&facts, "latest", latest);
+	ErrorRaise(WM_RESERVATION_TIME_INVALID, JsonClose(&facts));
+}
+
+/* The zone of the place, which must be open when the work is to start. */
+static void
+BookingZone(Booking *booking)
+{
+	Arguments	arguments = {0};
+	JsonObject	facts;
+
+	ArgumentDatum(&arguments, Float8GetDatum(booking->longitude));
+	ArgumentDatum(&arguments, Float8GetDatum(booking->latitude));
+	ArgumentDatum(&arguments,
+				  TimestampTzGetDatum(booking->is_reservation ?
+									  booking->reservation_at : ClockNow()));
+	if (StatementRun(&select_zone, &arguments) == 0)
+		ErrorRaise(WM_OUTSIDE_ZONES, NULL);
+	booking->zone_code = RowText(0, 1);
+	if (RowBool(0, 6))
+		return;
+
+	JsonOpen(&facts);
+	JsonText(&facts, "zone", booking->zone_code);
+	JsonText(&facts, "opensAt", RowText(0, 2));
+	JsonText(&facts, "closesAt", RowText(0, 3));
+	JsonText(&facts, "timeZone", RowText(0, 4));
+	JsonText(&facts, "localTime", RowText(0, 5));
+	ErrorRaise(WM_ZONE_CLOSED, JsonClose(&facts));
+}
+
+/*
+ * A reference that people can read out and card gateways take: WM and 12
+ * characters of Crockford's base 32 (https://www.crockford.com/base32.html),
+ * which has no I, L, O and U.  60 random bits do not repeat; a unique
+ * constraint stands behind.
+ */
+static char *
+BookingReference(void)
+{
+	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	unsigned char bytes[12];
+	char	   *reference = palloc(2 + sizeof(bytes) + 1);
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		elog(ERROR, "could not generate random bytes");
+	strcpy(reference, "WM");
+	for (int i = 0; i < (int) sizeof(bytes); i++)
+		reference[2 + i] = digits[bytes[i] & 31];
+	reference[2 + sizeof(bytes)] = '\0';
+	return reference;
+}
+
+static void
+InsertOrder(Booking *booking, const pg_uuid_t *order_id)
+{
+	Arguments	order = {0};
+	Arguments	lines = {0};
+
+	booking->reference = BookingReference();
+	ArgumentDatum(&order, UUIDPGetDatum(order_id));
+	ArgumentText(&order, booking->reference);
+	ArgumentText(&order, booking->customer_id);
+	ArgumentText(&order, booking->payment_method);
+	ArgumentDatum(&order, MoneyToNumeric(booking->total));
+	ArgumentDatum(&order, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&insert_order, &order);
+
+	ArgumentDatum(&lines, UUIDPGetDatum(order_id));
+	ArgumentDatum(&lines, booking->service_codes);
+	StatementRun(&insert_lines, &lines);
+}
+
+static void
+InsertRequest(const Booking *booking, const pg_uuid_t *order_id,
+			  const pg_uuid_t *request_id, TimestampTz expires_at)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
+	ArgumentDatum(&arguments, UUIDPGetDatum(order_id));
+	ArgumentText(&arguments, booking->customer_id);
+	ArgumentText(&arguments, booking->zone_code);
+	ArgumentDatum(&arguments, Float8GetDatum(booking->longitude));
+	ArgumentDatum(&arguments, Float8GetDatum(booking->latitude));
+	ArgumentText(&arguments, booking->address);
+	ArgumentDatum(&arguments, Int64GetDatum(booking->duration_minutes));
+	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(booking->reservation_at),
+						!booking->is_reservation);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(expires_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&insert_request, &arguments);
+}
+
+/* Write the booking; the answer as JSON. */
+static char *
+BookingWrite(Booking *booking, const Settings *settings)
+{
+	pg_uuid_t  *order_id = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0));
+	pg_uuid_t  *request_id = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0));
+	const char *event = booking->is_reservation ? "scheduledRequest" :
+		"newWashingRequest";
+	TimestampTz expires_at = booking->is_reservation ? booking->reservation_at :
+		ClockNow() + SETTING_USECS(settings->request_seconds, 1);
+	Request		request;
+	JsonObject	data;
+	JsonObject	answer;
+	int			offered = 0;
+
+	InsertOrder(booking, order_id);
+	InsertRequest(booking, order_id, request_id, expires_at);
+	RequestRead(request_id, &request);
+	RequestSetExpiry(&request, expires_at);
+
+	RequestData(&request, &data);
+	JsonText(&data, "reference", booking->reference);
+	JsonMoney(&data, "total", booking->total);
+	EventRecord(event, request_id, booking->customer_id, JsonClose(&data));
+	OutboxPush(booking->customer_id, "bookingConfirmed", data.data, DT_NOEND);
+
+	/* a reservation is offered when it is due, a card job when it is paid */
+	if (!booking->is_reservation && !request.by_card)
+		offered = RequestOffer(&request, settings);
+
+	RequestData(&request, &answer);
+	JsonText(&answer, "reference", booking->reference);
+	JsonMoney(&answer, "total", booking->total);
+	JsonInt(&answer, "washmenOffered", offered);
+	return JsonClose(&answer);
+}
+
+/* Return the answer as the function's one row. */
+static void
+BookingReturn(FunctionCallInfo fcinfo, const char *answer)
+{
+	Arguments	arguments = {0};
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	ArgumentText(&arguments, answer);
+	StatementRunOne(&read_answer, &arguments);
+	for (int column = 1; column <= 5; column++)
+		values[column - 1] = RowDatum(0, column);
+	values[5] = Int32GetDatum((int32) RowInt64(0, 6));
+	CommandReturnRow(fcinfo, values, nulls);
+}
+
+static Datum
+create_booking_body(FunctionCallInfo fcinfo)
+{
+	Booking		booking = {0};
+	Settings	settings;
+	char	   *arguments = NULL;
+	char	   *answer = NULL;
+
+	BookingArguments(fcinfo, &booking);
+	if (booking.idempotency_key != NULL)
+	{
+		arguments = BookingText(&booking);
+		answer = IdempotencyBegin(booking.customer_id, "create_booking",
+								  booking.idempotency_key, arguments);
+	}
+	if (answer == NULL)
+	{
+		UserRequireKind(booking.customer_id, "customer");
+		SettingsRead(&settings);
+		BookingPrice(&booking);
+		if (booking.is_reservation)
+			BookingCheckReservation(&booking, &settings);
+		BookingZone(&booking);
+		answer = BookingWrite(&booking, &settings);
+		if (booking.idempotency_key != NULL)
+			IdempotencyEnd(booking.customer_id, "create_booking",
+						   booking.idempotency_key, arguments, answer);
+	}
+	BookingReturn(fcinfo, answer);
+	return (Datum) 0;
+}

@@ -1,0 +1,310 @@
+/*-------------------------------------------------------------------------
+ *
+ * matching.c
+ *		Who is near, through PostGIS's nearest-neighbour index on the table.
+ *
+ * The index yields washmen in the order of their distance on a sphere.  That
+ * differs from the geodesic on the WGS 84 spheroid, which counts here, by 0.6 %
+ * at the most (the radii of curvature of WGS 84 run from 6335.4 km to 6399.6 km,
+ * PostGIS's sphere has 6371.0 km).  So the walk outwards stops when the sphere's
+ * distance, less that margin, is beyond everything that can still matter: the
+ * ring, or the last of max_results washmen already found.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/argument.h"
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/settings.h"
+#include "base/statement.h"
+#include "dispatch/matching.h"
+
+/* A geodesic is at least this share of the distance on PostGIS's sphere. */
+#define GEODESIC_OVER_SPHERE_MIN 0.994
+
+/* Rows fetched at once. */
+#define MATCH_BATCH 64
+
+/* The most that nearby_washmen returns. */
+#define MATCH_MAX_RESULTS 10000
+
+/* Half the earth's circumference: no two places are farther apart. */
+#define FARTHEST_M 20037508.0
+
+COMMAND(nearby_washmen, -1);
+
+/* Columns that both statements begin with, and what they have in common. */
+#define MATCH_COLUMNS \
+	"SELECT p.washman_id," \
+	"       ST_Distance(p.last_location, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography)," \
+	"       p.last_location <-> ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography," \
+	"       p.last_location_updated_at, w.suspended_at IS NOT NULL"
+#define MATCH_FROM \
+	"  FROM washminute_data.washman_positions AS p" \
+	"  JOIN washminute_data.washmen AS w ON w.washman_id = p.washman_id"
+#define MATCH_WHERE \
+	" WHERE w.status = 'online'" \
+	"   AND ST_DWithin(p.last_location, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography, $3)" \
+	" ORDER BY p.last_location <-> ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography"
+
+static Statement select_near = {
+	MATCH_COLUMNS MATCH_FROM MATCH_WHERE,
+	3, {FLOAT8OID, FLOAT8OID, FLOAT8OID}
+};
+
+/* A job that takes longer than planned keeps its washman busy. */
+static Statement select_near_for_request = {
+	MATCH_COLUMNS ","
+	"       a.balance, a.held,"
+	"       EXISTS (SELECT FROM washminute_data.jobs AS j"
+	"                WHERE j.live AND j.washman_id = p.washman_id"
+	"                  AND tstzrange(lower(j.period), GREATEST(upper(j.period), $5), '[]')"
+	"                      && tstzrange($6, $7)),"
+	"       EXISTS (SELECT FROM washminute_data.offers AS f"
+	"                WHERE f.request_id = $4 AND f.washman_id = p.washman_id"
+	"                  AND f.declined_at IS NOT NULL)"
+	MATCH_FROM
+	"  JOIN washminute_data.accounts AS a ON a.washman_id = p.washman_id"
+	MATCH_WHERE,
+	7, {FLOAT8OID, FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* What the walk has found so far. */
+typedef struct MatchWalk
+{
+	const MatchQuery *query;
+	Candidate  *candidates;
+	int			count;
+	int			capacity;
+	double		bound_m;		/* nothing farther can matter */
+} MatchWalk;
+
+static int
+CandidateCompare(const void *a, const void *b)
+{
+	const Candidate *left = a;
+	const Candidate *right = b;
+
+	if (left->distance_m != right->distance_m)
+		return left->distance_m < right->distance_m ? -1 : 1;
+	return strcmp(left->washman_id, right->washman_id);
+}
+
+/* The smallest ring that reaches so far, at most the limit. */
+static double
+RingOf(const MatchQuery *query, double distance_m)
+{
+	double		steps;
+
+	if (distance_m <= query->initial_radius_m)
+		return Min(query->initial_radius_m, query->radius_limit_m);
+	steps = ceil((distance_m - query->initial_radius_m) / query->radius_step_m);
+	return Min(query->initial_radius_m + steps * query->radius_step_m,
+			   query->radius_limit_m);
+}
+
+/* Take one row of the walk, if its washman is eligible and near enough. */
+static void
+WalkTakeRow(MatchWalk *walk, uint64 row)
+{
+	const MatchQuery *query = walk->query;
+	double		distance_m = RowFloat8(row, 2);
+	WashmanFacts facts = {
+		.online = true,
+		.located_at = RowTime(row, 4),
+		.suspended = RowBool(row, 5)
+	};
+	Candidate  *candidate;
+
+	if (distance_m > query->radius_limit_m)
+		return;
+	if (query->request_id != NULL)
+	{
+		facts.balance = RowMoney(row, 6);
+		facts.held = RowMoney(row, 7);
+		facts.busy = RowBool(row, 8);
+		facts.declined = RowBool(row, 9);
+	}
+	if (EligibilityReasons(&facts, &query->terms) != 0)
+		return;
+
+	if (walk->count == walk->capacity)
+	{
+		walk->capacity *= 2;
+		walk->candidates = repalloc(walk->candidates,
+									walk->capacity * sizeof(Candidate));
+	}
+	candidate = &walk->candidates[walk->count++];
+	candidate->washman_id = RowText(row, 1);
+	candidate->distance_m = distance_m;
+	candidate->located_at = facts.located_at;
+}
+
+/* After a batch: nearest first, and how far is still worth walking. */
+static void
+WalkTighten(MatchWalk *walk)
+{
+	if (walk->count == 0)
+		return;
+	qsort(walk->candidates, walk->count, sizeof(Candidate), CandidateCompare);
+	walk->bound_m = RingOf(walk->query, walk->candidates[0].distance_m);
+	if (walk->count >= walk->query->max_results)
+		walk->bound_m =
+			Min(walk->bound_m,
+				walk->candidates[walk->query->max_results - 1].distance_m);
+}
+
+static Portal
+WalkOpen(const MatchQuery *query)
+{
+	bool		for_request = query->request_id != NULL;
+	Statement  *statement = for_request ? &select_near_for_request : &select_near;
+	Arguments	arguments = {0};
+	Portal		portal;
+
+	ArgumentDatum(&arguments, Float8GetDatum(query->longitude));
+	ArgumentDatum(&arguments, Float8GetDatum(query->latitude));
+	ArgumentDatum(&arguments, Float8GetDatum(query->radius_limit_m));
+	if (for_request)
+	{
+		ArgumentDatum(&arguments, UUIDPGetDatum(query->request_id));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(query->starts_at));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(query->ends_at));
+	}
+
+	/* a request's matching must see what its command has written */
+	portal = SPI_cursor_open(NULL, StatementPlan(statement), arguments.values,
+							 arguments.nulls, !for_request);
+	if (portal == NULL)
+		elog(ERROR, "could not open cursor: %s",
+			 SPI_result_code_string(SPI_result));
+	return portal;
+}
+
+int
+MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
+{
+	MatchWalk	walk = {
+		.query = query,
+		.capacity = MATCH_BATCH,
+		.bound_m = query->radius_limit_m
+	};
+	Portal		portal = WalkOpen(query);
+	bool		more = true;
+
+	walk.candidates = palloc(walk.capacity * sizeof(Candidate));
+	while (more)
+	{
+		CHECK_FOR_INTERRUPTS();
+		SPI_cursor_fetch(portal, true, MATCH_BATCH);
+		for (uint64 row = 0; row < SPI_processed; row++)
+			WalkTakeRow(&walk, row);
+		WalkTighten(&walk);
+		more = SPI_processed == MATCH_BATCH &&
+			RowFloat8(SPI_processed - 1, 3) * GEODESIC_OVER_SPHERE_MIN <= walk.bound_m;
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+
+	*candidates = walk.candidates;
+	*radius_m = 0;
+	if (walk.count > 0)
+	{
+		int			within = 0;
+
+		*radius_m = RingOf(query, walk.candidates[0].distance_m);
+		while (within < Min(walk.count, query->max_results) &&
+			   walk.candidates[within].distance_m <= *radius_m)
+			within++;
+		return within;
+	}
+	return 0;
+}
+
+/* Read the arguments of nearby_washmen; NULL takes the setting. */
+static void
+NearbyArguments(FunctionCallInfo fcinfo, MatchQuery *query)
+{
+	Settings	settings;
+	Interval   *max_age;
+
+	SettingsRead(&settings);
+	ArgumentPlace(fcinfo, 0, &query->longitude, &query->latitude);
+	query->initial_radius_m = ArgumentPositive(fcinfo, 2, "initial_radius_m",
+											   settings.initial_radius_m);
+	query->radius_step_m = ArgumentPositive(fcinfo, 3, "radius_step_m",
+											settings.radius_step_m);
+	query->radius_limit_m =
+		ArgumentPositive(fcinfo, 4, "radius_limit_m",
+						 Max(settings.radius_limit_m, query->initial_radius_m));
+	if (query->radius_limit_m < query->initial_radius_m)
+	{
+		if (!PG_ARGISNULL(2))
+			ErrorRaiseArgument(WM_ARGUMENT_INVALID, "radius_limit_m",
+							   "not be below initial_radius_m");
+		query->initial_radius_m = query->radius_limit_m;
+	}
+	query->radius_limit_m = Min(query->radius_limit_m, FARTHEST_M);
+
+	ArgumentRequire(fcinfo, 5, "max_results");
+	query->max_results = PG_GETARG_INT32(5);
+	if (query->max_results < 1 || query->max_results > MATCH_MAX_RESULTS)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "max_results",
+						   "be from 1 to 10000");
+
+	if (PG_ARGISNULL(6))
+	{
+		query->terms.located_since = ClockNow() -
+			SETTING_USECS(settings.position_max_age_seconds, 1);
+		return;
+	}
+	max_age = PG_GETARG_INTERVAL_P(6);
+	query->terms.located_since = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval,
+							TimestampTzGetDatum(ClockNow()),
+							IntervalPGetDatum(max_age)));
+	if (query->terms.located_since >= ClockNow())
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "max_age", "be above 0");
+}
+
+/* nearby_washmen(longitude, latitude, ...): who is online near, whatever for. */
+static Datum
+nearby_washmen_body(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MatchQuery	query = {0};
+	Candidate  *candidates;
+	double		radius_m;
+	int			count;
+
+	NearbyArguments(fcinfo, &query);
+	count = MatchNearest(&query, &candidates, &radius_m);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[4] = {
+			CStringGetTextDatum(candidates[i].washman_id),
+			Float8GetDatum(candidates[i].distance_m),
+			Float8GetDatum(radius_m),
+			TimestampTzGetDatum(candidates[i].located_at)
+		};
+		bool		nulls[4] = {false};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * offer.c
+ *		Offers a request to the washmen near.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/statement.h"
+#include "dispatch/matching.h"
+#include "dispatch/request.h"
+#include "outbox/enqueue.h"
+
+static Statement select_place = {
+	"SELECT ST_X(client_location::geometry), ST_Y(client_location::geometry)"
+	"  FROM washminute_data.washing_requests WHERE request_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement update_wave = {
+	"UPDATE washminute_data.washing_requests SET wave = $2::pg_catalog.int4"
+	" WHERE request_id = $1",
+	2, {UUIDOID, INT8OID}
+};
+
+static Statement update_expiry = {
+	"UPDATE washminute_data.washing_requests SET expires_at = $2"
+	" WHERE request_id = $1",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+static Statement upsert_timer = {
+	"INSERT INTO washminute_data.request_timers (request_id, due_at)"
+	" VALUES ($1, $2)"
+	" ON CONFLICT (request_id) DO UPDATE SET due_at = EXCLUDED.due_at",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+static Statement upsert_offers = {
+	"INSERT INTO washminute_data.offers AS f"
+	"  (request_id, washman_id, wave, distance_m, located_at, offered_at, expires_at)"
+	" SELECT $1, w.washman_id, $2::pg_catalog.int4, w.distance_m, w.located_at, $6, $7"
+	"   FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
+	"        AS w (washman_id, distance_m, located_at)"
+	" ON CONFLICT (request_id, washman_id) DO UPDATE"
+	"   SET wave = EXCLUDED.wave, distance_m = EXCLUDED.distance_m,"
+	"       located_at = EXCLUDED.located_at, offered_at = EXCLUDED.offered_at,"
+	"       expires_at = EXCLUDED.expires_at"
+	" WHERE f.declined_at IS NULL",
+	7, {UUIDOID, INT8OID, TEXTARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+void
+RequestSetExpiry(Request *request, TimestampTz expires_at)
+{
+	Arguments	arguments = {0};
+
+	request->expires_at = expires_at;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(expires_at));
+	StatementRunOne(&update_expiry, &arguments);
+	StatementRunOne(&upsert_timer, &arguments);
+}
+
+/* The washmen whom a request would be offered to now. */
+static int
+MatchRequest(const Request *request, const Settings *settings,
+			 Candidate **candidates)
+{
+	Arguments	arguments = {0};
+	double		radius_m;
+	MatchQuery	query = {
+		.initial_radius_m = Min(settings->initial_radius_m, settings->radius_limit_m),
+		.radius_step_m = settings->radius_step_m,
+		.radius_limit_m = settings->radius_limit_m,
+		.max_results = (int) settings->offer_size,
+		.request_id = &request->request_id,
+		.terms = {
+			.located_since = ClockNow() -
+			SETTING_USECS(settings->position_max_age_seconds, 1),
+			.balance_matters = true,
+			.floor = SETTING_CENTIMES(settings->balance_floor),
+			.commission_to_hold = RequestHold(request, settings)
+		}
+	};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	StatementRunOne(&select_place, &arguments);
+	query.longitude = RowFloat8(0, 1);
+	query.latitude = RowFloat8(0, 2);
+	RequestPeriod(request, settings, &query.starts_at, &query.ends_at);
+	return MatchNearest(&query, candidates, &radius_m);
+}
+
+/* The offers of a wave as rows, in one statement. */
+static void
+WriteOffers(const Request *request, const Candidate *candidates, int count,
+			const char *const *washman_ids, TimestampTz expires_at)
+{
+	Datum	   *distances = palloc(count * sizeof(Datum));
+	Datum	   *times = palloc(count * sizeof(Datum));
+	Arguments	arguments = {0};
+
+	for (int i = 0; i < count; i++)
+	{
+		distances[i] = Float8GetDatum(candidates[i].distance_m);
+		times[i] = TimestampTzGetDatum(candidates[i].located_at);
+	}
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, Int64GetDatum(request->wave));
+	ArgumentDatum(&arguments, TextArray(washman_ids, count));
+	ArgumentDatum(&arguments, FixedArray(distances, count, FLOAT8OID));
+	ArgumentDatum(&arguments, FixedArray(times, count, TIMESTAMPTZOID));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(expires_at));
+	StatementRun(&upsert_offers, &arguments);
+}
+
+int
+RequestOffer(Request *request, const Settings *settings)
+{
+	TimestampTz expires_at =
+		Min(ClockNow() + SETTING_USECS(settings->offer_seconds, 1),
+			request->expires_at);
+	Candidate  *candidates;
+	int			count = MatchRequest(request, settings, &candidates);
+	const char **washman_ids;
+	Arguments	arguments = {0};
+	JsonObject	data;
+
+	if (count == 0)
+		return 0;
+
+	request->wave++;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, Int64GetDatum(request->wave));
+	StatementRunOne(&update_wave, &arguments);
+
+	washman_ids = palloc(count * sizeof(char *));
+	for (int i = 0; i < count; i++)
+		washman_ids[i] = candidates[i].washman_id;
+	WriteOffers(request, candidates, count, washman_ids, expires_at);
+
+	RequestData(request, &data);
+	JsonInt(&data, "wave", request->wave);
+	JsonInt(&data, "offers", count);
+	JsonTime(&data, "expiresAt", expires_at);
+	JsonClose(&data);
+	EventRecord("requestOffered", &request->request_id, NULL, data.data);
+	OutboxPushMany(washman_ids, count, "newWashingRequest", data.data,
+				   expires_at);
+	return count;
+}

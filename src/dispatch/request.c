@@ -1,0 +1,330 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		A washing request: read it, move it, end its job.
+ *
+ * The moves a request can make are rows of washminute_data.request_transitions;
+ * RequestMove is the one function that reads them and the one that writes a
+ * status.  A trigger on the table asks washminute.status_change_allowed(), which
+ * is true inside RequestMove only: a flag in C, which SQL cannot set.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/money.h"
+#include "base/statement.h"
+#include "dispatch/request.h"
+#include "outbox/enqueue.h"
+#include "payment/ledger.h"
+
+static bool moving_request = false;
+
+PG_FUNCTION_INFO_V1(washminute_status_change_allowed);
+
+static Statement select_request = {
+	"SELECT r.order_id, r.customer_id, r.status, r.washman_id,"
+	"       r.duration_minutes::pg_catalog.int8, r.reservation_at, r.expires_at,"
+	"       r.wave::pg_catalog.int8, o.payment_method = 'card',"
+	"       o.payment_verified, o.total"
+	"  FROM washminute_data.washing_requests AS r"
+	"  JOIN washminute_data.orders AS o ON o.order_id = r.order_id"
+	" WHERE r.request_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement select_transition = {
+	"SELECT event FROM washminute_data.request_transitions"
+	" WHERE from_status = $1 AND to_status = $2 AND actor_kind = $3",
+	3, {TEXTOID, TEXTOID, TEXTOID}
+};
+
+static Statement update_request = {
+	"UPDATE washminute_data.washing_requests"
+	"   SET status = $2, washman_id = $3, updated_at = $4,"
+	"       accepted_at = CASE WHEN $3 IS NULL THEN NULL"
+	"                          WHEN $2 = 'accepted' THEN $4"
+	"                          ELSE accepted_at END"
+	" WHERE request_id = $1 AND status = $5",
+	5, {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static Statement end_job = {
+	"UPDATE washminute_data.jobs"
+	"   SET live = false, ended_at = $2, outcome = $3"
+	" WHERE request_id = $1 AND live"
+	" RETURNING commission, held",
+	3, {UUIDOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static Statement update_order = {
+	"UPDATE washminute_data.orders"
+	"   SET status = $2, payment_verified = payment_verified OR $2 = 'completed',"
+	"       updated_at = $3"
+	" WHERE order_id = $1",
+	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static Statement select_user_kind = {
+	"SELECT $2 = ANY (kinds) FROM washminute_data.users WHERE user_id = $1",
+	2, {TEXTOID, TEXTOID}
+};
+
+/* washminute.status_change_allowed(): for the trigger on washing_requests. */
+Datum
+washminute_status_change_allowed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(moving_request);
+}
+
+void
+RequestRead(const pg_uuid_t *request_id, Request *request)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
+	if (StatementRun(&select_request, &arguments) == 0)
+		ErrorRaise(WM_REQUEST_NOT_FOUND, NULL);
+
+	request->request_id = *request_id;
+	request->order_id = *RowUuid(0, 1);
+	request->customer_id = RowText(0, 2);
+	request->status = RowText(0, 3);
+	request->washman_id = RowText(0, 4);
+	request->duration_minutes = (int) RowInt64(0, 5);
+	request->is_reservation = !RowIsNull(0, 6);
+	request->reservation_at = request->is_reservation ? RowTime(0, 6) : 0;
+	request->expires_at = RowTime(0, 7);
+	request->wave = (int) RowInt64(0, 8);
+	request->by_card = RowBool(0, 9);
+	request->payment_verified = RowBool(0, 10);
+	request->total = RowMoney(0, 11);
+}
+
+void
+RequestLock(const pg_uuid_t *request_id, Request *request)
+{
+	LockRequest(request_id);
+	RequestRead(request_id, request);
+}
+
+void
+RequestData(const Request *request, StringInfo data)
+{
+	JsonOpen(data);
+	JsonText(data, "requestId",
+			 DatumGetCString(DirectFunctionCall1(uuid_out,
+												 UUIDPGetDatum(&request->request_id))));
+	JsonText(data, "orderId",
+			 DatumGetCString(DirectFunctionCall1(uuid_out,
+												 UUIDPGetDatum(&request->order_id))));
+	JsonText(data, "status", request->status);
+}
+
+/* The event that a move records; raises where the move is not allowed. */
+static char *
+TransitionEvent(const Request *request, const char *to_status,
+				const char *actor_kind)
+{
+	Arguments	arguments = {0};
+	JsonObject	facts;
+
+	ArgumentText(&arguments, request->status);
+	ArgumentText(&arguments, to_status);
+	ArgumentText(&arguments, actor_kind);
+	if (StatementRun(&select_transition, &arguments) == 1)
+		return RowText(0, 1);
+
+	JsonOpen(&facts);
+	JsonText(&facts, "status", request->status);
+	JsonText(&facts, "to", to_status);
+	JsonText(&facts, "by", actor_kind);
+	ErrorRaise(WM_ILLEGAL_TRANSITION, JsonClose(&facts));
+}
+
+void
+RequestCheckMove(const Request *request, const char *to_status,
+				 const char *actor_kind)
+{
+	(void) TransitionEvent(request, to_status, actor_kind);
+}
+
+void
+RequestMove(Request *request, const char *to_status, const char *actor_kind,
+			const char *actor_id, const char *washman_id, const char *reason)
+{
+	char	   *event = TransitionEvent(request, to_status, actor_kind);
+	Arguments	arguments = {0};
+	JsonObject	data;
+
+	if (strcmp(to_status, "accepted") == 0)
+		request->washman_id = pstrdup(washman_id);
+	else if (strcmp(to_status, "pending") == 0)
+		request->washman_id = NULL;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentText(&arguments, to_status);
+	ArgumentText(&arguments, request->washman_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentText(&arguments, request->status);
+
+	moving_request = true;
+	PG_TRY();
+	{
+		StatementRunOne(&update_request, &arguments);
+	}
+	PG_FINALLY();
+	{
+		moving_request = false;
+	}
+	PG_END_TRY();
+
+	request->status = pstrdup(to_status);
+	RequestData(request, &data);
+	JsonText(&data, "washmanId", washman_id);
+	JsonText(&data, "reason", reason);
+	EventRecord(event, &request->request_id, actor_id, JsonClose(&data));
+}
+
+static void
+OrderSetStatus(const Request *request, const char *status)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->order_id));
+	ArgumentText(&arguments, status);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&update_order, &arguments);
+}
+
+/* The books of a completed job, and the order with it. */
+static void
+PayJob(const Request *request, int64 commission, int64 held, int64 floor)
+{
+	char	   *account = LedgerWashmanAccount(request->washman_id);
+	int64		income = request->total - commission;
+
+	if (request->by_card)
+	{
+		/* the customer's money is with us: the washman gets his part of it */
+		if (income > 0)
+			LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, account, income,
+						   "washman_income", &request->order_id,
+						   request->washman_id, NULL);
+		if (commission > 0)
+			LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_PLATFORM_REVENUE,
+						   commission, "commission", &request->order_id,
+						   request->washman_id, NULL);
+		LedgerChangeBalance(request->washman_id, income, -held, floor);
+	}
+	else
+	{
+		/* he has the cash: the commission is taken from his balance */
+		if (commission > 0)
+			LedgerTransfer(account, ACCOUNT_PLATFORM_REVENUE, commission,
+						   "commission", &request->order_id,
+						   request->washman_id, NULL);
+		LedgerChangeBalance(request->washman_id, -commission, -held, floor);
+	}
+	OrderSetStatus(request, "completed");
+}
+
+void
+RequestEndJob(const Request *request, const char *outcome,
+			  const Settings *settings)
+{
+	Arguments	arguments = {0};
+	int64		commission;
+	int64		held;
+	int64		floor = SETTING_CENTIMES(settings->balance_floor);
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentText(&arguments, outcome);
+	StatementRunOne(&end_job, &arguments);
+	commission = RowMoney(0, 1);
+	held = RowMoney(0, 2);
+
+	if (strcmp(outcome, "completed") == 0)
+		PayJob(request, commission, held, floor);
+	else if (held > 0)
+		LedgerChangeBalance(request->washman_id, 0, -held, floor);
+}
+
+void
+RequestCancelOrder(const Request *request, const char *actor_id)
+{
+	OrderSetStatus(request, "cancelled");
+	if (request->by_card && request->payment_verified)
+	{
+		JsonObject	data;
+
+		LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_REFUNDS_PAYABLE,
+					   request->total, "refund_due", &request->order_id,
+					   actor_id, NULL);
+		RequestData(request, &data);
+		JsonMoney(&data, "amount", request->total);
+		EventRecord("refundDue", &request->request_id, actor_id,
+					JsonClose(&data));
+		OutboxPayment("refundDue", data.data);
+	}
+}
+
+void
+RequestPeriod(const Request *request, const Settings *settings,
+			  TimestampTz *starts_at, TimestampTz *ends_at)
+{
+	int64		work = SETTING_USECS(request->duration_minutes, 60);
+
+	if (request->is_reservation)
+	{
+		*starts_at = request->reservation_at;
+		*ends_at = request->reservation_at + work;
+	}
+	else
+	{
+		*starts_at = ClockNow();
+		*ends_at = *starts_at + work + SETTING_USECS(settings->travel_minutes, 60);
+	}
+}
+
+int64
+RequestCommission(const Request *request, const Settings *settings)
+{
+	return MoneyPercent(request->total, settings->commission_percent);
+}
+
+int64
+RequestHold(const Request *request, const Settings *settings)
+{
+	return request->by_card ? 0 : RequestCommission(request, settings);
+}
+
+bool
+UserIsKind(const char *user_id, const char *kind)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, user_id);
+	ArgumentText(&arguments, kind);
+	if (StatementRun(&select_user_kind, &arguments) == 0)
+		ErrorRaiseText(strcmp(kind, "washman") == 0 ? WM_WASHMAN_NOT_FOUND :
+					   WM_USER_NOT_FOUND, "userId", user_id);
+	return RowBool(0, 1);
+}
+
+void
+UserRequireKind(const char *user_id, const char *kind)
+{
+	if (!UserIsKind(user_id, kind))
+		ErrorRaiseText(WM_WRONG_KIND, "kind", kind);
+}

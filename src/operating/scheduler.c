@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * scheduler.c
+ *		The entry of pg_cron: what is due is done.
+ *
+ * pg_cron runs a job as whoever scheduled it, here the superuser who called
+ * setup().  The work itself runs as washminute_owner, in a context that blocks
+ * SET ROLE, so that nothing in the tables can act with a superuser's rights.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/readiness.h"
+#include "base/settings.h"
+#include "base/statement.h"
+#include "dispatch/lifecycle.h"
+
+/* Rows that one call clears away at most. */
+#define CLEANING_BATCH 10000
+
+COMMAND(run_due, -1);
+
+static Statement delete_old_keys = {
+	"DELETE FROM washminute_data.idempotency_keys"
+	" WHERE (actor_id, command, key) IN ("
+	"   SELECT actor_id, command, key FROM washminute_data.idempotency_keys"
+	"    WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+	2, {TIMESTAMPTZOID, INT8OID}
+};
+
+static void
+CleanIdempotencyKeys(void)
+{
+	Settings	settings;
+	Arguments	arguments = {0};
+
+	SettingsRead(&settings);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(
+		ClockNow() - SETTING_USECS(settings.idempotency_hours, 3600)));
+	ArgumentDatum(&arguments, Int64GetDatum(CLEANING_BATCH));
+	StatementRun(&delete_old_keys, &arguments);
+}
+
+/*
+ * run_due(): expires what is due and clears old idempotency keys; how many
+ * requests expired.  Idle, with 0, in a copy of the database.
+ */
+static Datum
+run_due_body(FunctionCallInfo fcinfo)
+{
+	Oid			owner = get_role_oid("washminute_owner", false);
+	Oid			saved_user;
+	int			saved_context;
+	int			expired;
+
+	if (InstanceIsCloned())
+		PG_RETURN_INT32(0);
+
+	/* an error restores the identity with the transaction */
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(owner, saved_context | SECURITY_LOCAL_USERID_CHANGE);
+	expired = RequestsExpireDue();
+	CleanIdempotencyKeys();
+	SetUserIdAndSecContext(saved_user, saved_context);
+	PG_RETURN_INT32(expired);
+}

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.c
+ *		The books: transfers, holds, settlements.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "base/argument.h"
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/money.h"
+#include "base/settings.h"
+#include "base/statement.h"
+#include "outbox/enqueue.h"
+#include "payment/ledger.h"
+
+COMMAND(settle_balance, 0);
+COMMAND(washman_balance, 0);
+
+static Statement insert_transfer = {
+	"INSERT INTO washminute_data.transfers"
+	"  (at, debit_account, credit_account, amount, purpose, order_id, actor_id, reason)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	8, {TIMESTAMPTZOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID}
+};
+
+static Statement update_balance = {
+	"UPDATE washminute_data.accounts"
+	"   SET balance = balance + $2, held = held + $3,"
+	"       minimum = LEAST(minimum, $4)"
+	" WHERE account_id = $1",
+	4, {TEXTOID, NUMERICOID, NUMERICOID, NUMERICOID}
+};
+
+static Statement select_balance = {
+	"SELECT balance, held FROM washminute_data.accounts WHERE account_id = $1",
+	1, {TEXTOID}
+};
+
+static Statement update_minimum = {
+	"UPDATE washminute_data.accounts"
+	"   SET balance = $2, minimum = LEAST($3, $2 - held)"
+	" WHERE account_id = $1",
+	3, {TEXTOID, NUMERICOID, NUMERICOID}
+};
+
+char *
+LedgerWashmanAccount(const char *washman_id)
+{
+	return psprintf("washman:%s", washman_id);
+}
+
+void
+LedgerTransfer(const char *debit_account, const char *credit_account,
+			   int64 centimes, const char *purpose, const pg_uuid_t *order_id,
+			   const char *actor_id, const char *reason)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentText(&arguments, debit_account);
+	ArgumentText(&arguments, credit_account);
+	ArgumentDatum(&arguments, MoneyToNumeric(centimes));
+	ArgumentText(&arguments, purpose);
+	ArgumentDatumOrNull(&arguments, UUIDPGetDatum(order_id), order_id == NULL);
+	ArgumentText(&arguments, actor_id);
+	ArgumentText(&arguments, reason);
+	StatementRunOne(&insert_transfer, &arguments);
+}
+
+void
+LedgerChangeBalance(const char *washman_id, int64 balance_change,
+					int64 held_change, int64 minimum)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
+	ArgumentDatum(&arguments, MoneyToNumeric(balance_change));
+	ArgumentDatum(&arguments, MoneyToNumeric(held_change));
+	ArgumentDatum(&arguments, MoneyToNumeric(minimum));
+	StatementRunOne(&update_balance, &arguments);
+}
+
+/*
+ * settle_balance(washman_id, amount, reason): money that changed hands outside,
+ * e.g. a washman who pays in at the counter.  An operator may take a balance
+ * below the floor: the account's minimum follows it down, and comes back up
+ * with the balance.  Returns the new balance.
+ */
+static Datum
+settle_balance_body(FunctionCallInfo fcinfo)
+{
+	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
+	char	   *account = LedgerWashmanAccount(washman_id);
+	int64		amount;
+	char	   *reason;
+	int64		balance;
+	Settings	settings;
+	Arguments	account_arguments = {0};
+	Arguments	update_arguments = {0};
+	JsonObject	data;
+
+	ArgumentRequire(fcinfo, 1, "amount");
+	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
+	if (amount == 0)
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount", "not be 0");
+	reason = ArgumentRequiredText(fcinfo, 2, "reason", 500);
+
+	LockWashman(washman_id);
+	ArgumentText(&account_arguments, account);
+	if (StatementRun(&select_balance, &account_arguments) == 0)
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+	balance = RowMoney(0, 1) + amount;
+	if (balance > MONEY_MAX || balance < -MONEY_MAX)
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount",
+						   "leave the balance below 10 000 000 000");
+
+	SettingsRead(&settings);
+	ArgumentText(&update_arguments, account);
+	ArgumentDatum(&update_arguments, MoneyToNumeric(balance));
+	ArgumentDatum(&update_arguments,
+				  MoneyToNumeric(SETTING_CENTIMES(settings.balance_floor)));
+	StatementRunOne(&update_minimum, &update_arguments);
+
+	if (amount > 0)
+		LedgerTransfer(ACCOUNT_CASH_SETTLEMENT, account, amount, "settlement",
+					   NULL, NULL, reason);
+	else
+		LedgerTransfer(account, ACCOUNT_CASH_SETTLEMENT, -amount, "settlement",
+					   NULL, NULL, reason);
+
+	JsonOpen(&data);
+	JsonText(&data, "washmanId", washman_id);
+	JsonMoney(&data, "amount", amount);
+	JsonMoney(&data, "balance", balance);
+	JsonText(&data, "reason", reason);
+	EventRecord("balanceSettled", NULL, NULL, JsonClose(&data));
+
+	PG_RETURN_DATUM(MoneyToNumeric(balance));
+}
+
+/* washman_balance(washman_id) */
+static Datum
+washman_balance_body(FunctionCallInfo fcinfo)
+{
+	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
+	if (StatementRun(&select_balance, &arguments) == 0)
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+	PG_RETURN_DATUM(MoneyToNumeric(RowMoney(0, 1)));
+}
