@@ -1,0 +1,12 @@
+-- Who is near.
+
+CREATE OR REPLACE FUNCTION washminute.nearby_washmen(
+    longitude float8, latitude float8, initial_radius_m float8 DEFAULT NULL,
+    radius_step_m float8 DEFAULT NULL, radius_limit_m float8 DEFAULT NULL,
+    max_results integer DEFAULT 50, max_age interval DEFAULT NULL)
+RETURNS TABLE (washman_id text, distance_m float8, radius_m float8, located_at timestamptz)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
+SET search_path FROM CURRENT SET enable_seqscan TO off
+AS 'MODULE_PATHNAME', 'washminute_nearby_washmen';
+COMMENT ON FUNCTION washminute.nearby_washmen(float8, float8, float8, float8, float8, integer, interval) IS
+  'The washmen who are online, seen within max_age and not suspended, in the smallest ring around the place that holds one, nearest first. Distances are geodesic metres on WGS 84; NULL arguments take the setting of that name.';

@@ -1,0 +1,14 @@
+-- Exactly one washman gets the job.
+--
+-- Commands read rows by key. In a serializable transaction a sequential scan,
+-- which the planner prefers for small tables, would lock whole tables against
+-- other acceptances; so it is switched off for all of them, since they share
+-- their plans.
+
+CREATE OR REPLACE FUNCTION washminute.accept_request(request_id uuid, washman_id text)
+RETURNS TABLE (id uuid, order_id uuid, customer_id text, status text, accepted_at timestamptz)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
+SET search_path FROM CURRENT SET enable_seqscan TO off
+AS 'MODULE_PATHNAME', 'washminute_accept_request';
+COMMENT ON FUNCTION washminute.accept_request(uuid, text) IS
+  'A washman takes a request that he was offered. Exactly one can; the others get PT409. Must run in a serializable transaction.';
