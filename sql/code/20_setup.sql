@@ -299,7 +299,6 @@ COMMENT ON FUNCTION washminute._setup_cron() IS 'Internal: the part of setup() t
 CREATE OR REPLACE FUNCTION washminute.setup() RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
-SET check_function_bodies TO off
 SET client_min_messages TO warning
 AS $$
 DECLARE

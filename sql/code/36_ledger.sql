@@ -2,14 +2,14 @@
 
 CREATE OR REPLACE FUNCTION washminute.settle_balance(washman_id text, amount numeric, reason text) RETURNS numeric
 LANGUAGE C VOLATILE PARALLEL UNSAFE
-SET search_path FROM CURRENT SET enable_seqscan TO off
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_settle_balance';
 COMMENT ON FUNCTION washminute.settle_balance(text, numeric, text) IS
   'Books money that changed hands outside: a positive amount (MAD) is paid in by the washman, a negative one is taken, also below the floor. Returns the new balance.';
 
 CREATE OR REPLACE FUNCTION washminute.washman_balance(washman_id text) RETURNS numeric
 LANGUAGE C STABLE PARALLEL RESTRICTED
-SET search_path FROM CURRENT SET enable_seqscan TO off
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_washman_balance';
 COMMENT ON FUNCTION washminute.washman_balance(text) IS
   'The balance of a washman in MAD, what is held included.';

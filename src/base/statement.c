@@ -38,15 +38,16 @@ ArgumentText(Arguments *arguments, const char *text)
 						text == NULL);
 }
 
-SPIPlanPtr
-StatementPlan(Statement *statement)
+static SPIPlanPtr
+StatementPlan(Statement *statement, int cursor_options)
 {
 	if (statement->plan == NULL)
 	{
 		/* look-ups by key: planning again for each value would gain nothing */
 		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
 											  statement->types,
-											  CURSOR_OPT_GENERIC_PLAN);
+											  CURSOR_OPT_GENERIC_PLAN |
+											  cursor_options);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare statement: %s: %s",
@@ -60,7 +61,7 @@ StatementPlan(Statement *statement)
 uint64
 StatementRun(Statement *statement, Arguments *arguments)
 {
-	SPIPlanPtr	plan = StatementPlan(statement);
+	SPIPlanPtr	plan = StatementPlan(statement, 0);
 	int			result;
 
 	Assert((arguments ? arguments->count : 0) == statement->nargs);
@@ -73,6 +74,19 @@ StatementRun(Statement *statement, Arguments *arguments)
 		elog(ERROR, "could not run statement: %s: %s",
 			 SPI_result_code_string(result), statement->sql);
 	return SPI_processed;
+}
+
+Portal
+StatementOpen(Statement *statement, Arguments *arguments, bool read_only)
+{
+	SPIPlanPtr	plan = StatementPlan(statement, CURSOR_OPT_FAST_PLAN);
+	Portal		portal = SPI_cursor_open(NULL, plan, arguments->values,
+										 arguments->nulls, read_only);
+
+	if (portal == NULL)
+		elog(ERROR, "could not open cursor: %s: %s",
+			 SPI_result_code_string(SPI_result), statement->sql);
+	return portal;
 }
 
 void

@@ -49,8 +49,12 @@ extern uint64 StatementRun(Statement *statement, Arguments *arguments);
 /* Run a statement that must touch exactly one row; any other number is a bug. */
 extern void StatementRunOne(Statement *statement, Arguments *arguments);
 
-/* The plan, made if need be: for cursors. */
-extern SPIPlanPtr StatementPlan(Statement *statement);
+/*
+ * Open a statement as a cursor, planned for its first rows.  read_only takes the
+ * snapshot of the calling query, else the statement sees what this command wrote.
+ */
+extern Portal StatementOpen(Statement *statement, Arguments *arguments,
+							bool read_only);
 
 /*
  * Columns (from 1) of a row of the last StatementRun.  Text is palloc'd in the

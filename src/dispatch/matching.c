@@ -56,12 +56,11 @@ COMMAND(nearby_washmen, -1);
 	"  JOIN washminute_data.washmen AS w ON w.washman_id = p.washman_id"
 #define MATCH_WHERE \
 	" WHERE w.status = 'online'" \
-	"   AND ST_DWithin(p.last_location, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography, $3)" \
 	" ORDER BY p.last_location <-> ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography"
 
 static Statement select_near = {
 	MATCH_COLUMNS MATCH_FROM MATCH_WHERE,
-	3, {FLOAT8OID, FLOAT8OID, FLOAT8OID}
+	2, {FLOAT8OID, FLOAT8OID}
 };
 
 /* A job that takes longer than planned keeps its washman busy. */
@@ -70,15 +69,15 @@ static Statement select_near_for_request = {
 	"       a.balance, a.held,"
 	"       EXISTS (SELECT FROM washminute_data.jobs AS j"
 	"                WHERE j.live AND j.washman_id = p.washman_id"
-	"                  AND tstzrange(lower(j.period), GREATEST(upper(j.period), $5), '[]')"
-	"                      && tstzrange($6, $7)),"
+	"                  AND tstzrange(lower(j.period), GREATEST(upper(j.period), $4), '[]')"
+	"                      && tstzrange($5, $6)),"
 	"       EXISTS (SELECT FROM washminute_data.offers AS f"
-	"                WHERE f.request_id = $4 AND f.washman_id = p.washman_id"
+	"                WHERE f.request_id = $3 AND f.washman_id = p.washman_id"
 	"                  AND f.declined_at IS NOT NULL)"
 	MATCH_FROM
 	"  JOIN washminute_data.accounts AS a ON a.washman_id = p.washman_id"
 	MATCH_WHERE,
-	7, {FLOAT8OID, FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	6, {FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 /* What the walk has found so far. */
@@ -172,11 +171,9 @@ WalkOpen(const MatchQuery *query)
 	bool		for_request = query->request_id != NULL;
 	Statement  *statement = for_request ? &select_near_for_request : &select_near;
 	Arguments	arguments = {0};
-	Portal		portal;
 
 	ArgumentDatum(&arguments, Float8GetDatum(query->longitude));
 	ArgumentDatum(&arguments, Float8GetDatum(query->latitude));
-	ArgumentDatum(&arguments, Float8GetDatum(query->radius_limit_m));
 	if (for_request)
 	{
 		ArgumentDatum(&arguments, UUIDPGetDatum(query->request_id));
@@ -186,12 +183,7 @@ WalkOpen(const MatchQuery *query)
 	}
 
 	/* a request's matching must see what its command has written */
-	portal = SPI_cursor_open(NULL, StatementPlan(statement), arguments.values,
-							 arguments.nulls, !for_request);
-	if (portal == NULL)
-		elog(ERROR, "could not open cursor: %s",
-			 SPI_result_code_string(SPI_result));
-	return portal;
+	return StatementOpen(statement, &arguments, !for_request);
 }
 
 int
