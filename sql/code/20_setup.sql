@@ -28,18 +28,20 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('view', 'washminute_api', 'services'),
   ('view', 'washminute_api', 'orders'),
   ('view', 'washminute_api', 'requests'),
-  ('view', 'washminute_api', 'offers'),
-  ('function', 'washminute_data', 'guard_request_status'),
-  ('function', 'washminute_data', 'guard_append_only'),
-  ('function', 'washminute_api', 'create_booking'),
-  ('function', 'washminute_api', 'accept_request'),
-  ('function', 'washminute_api', 'decline_request'),
-  ('function', 'washminute_api', 'advance_request'),
-  ('function', 'washminute_api', 'cancel_request'),
-  ('function', 'washminute_api', 'report_location'),
-  ('function', 'washminute_api', 'set_status'),
-  ('function', 'washminute_api', 'balance');
+  ('view', 'washminute_api', 'offers');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
+  ('function', 'washminute_data', 'guard_request_status', ''),
+  ('function', 'washminute_data', 'guard_append_only', ''),
+  ('function', 'washminute_api', 'create_booking',
+   'text[], double precision, double precision, text, text, timestamp with time zone, text'),
+  ('function', 'washminute_api', 'accept_request', 'uuid'),
+  ('function', 'washminute_api', 'decline_request', 'uuid'),
+  ('function', 'washminute_api', 'advance_request', 'uuid, text'),
+  ('function', 'washminute_api', 'cancel_request', 'uuid, text'),
+  ('function', 'washminute_api', 'report_location',
+   'double precision, double precision, double precision, timestamp with time zone'),
+  ('function', 'washminute_api', 'set_status', 'text'),
+  ('function', 'washminute_api', 'balance', ''),
   ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
   ('trigger', 'washminute_data', 'events_append_only', 'events'),
   ('trigger', 'washminute_data', 'transfers_append_only', 'transfers'),
@@ -123,6 +125,7 @@ BEGIN
              ON o.kind IN ('table', 'view') AND c.relnamespace = n.oid AND c.relname = o.name
       LEFT JOIN pg_catalog.pg_proc AS p
              ON o.kind = 'function' AND p.pronamespace = n.oid AND p.proname = o.name
+            AND pg_catalog.oidvectortypes(p.proargtypes) = o.parent
       JOIN pg_catalog.pg_roles AS r ON r.oid = COALESCE(c.relowner, p.proowner)
      WHERE r.rolname <> 'washminute_owner'
   LOOP
@@ -269,6 +272,7 @@ BEGIN
       FROM washminute.setup_object AS o
       JOIN pg_catalog.pg_proc AS p
         ON p.proname = o.name AND p.pronamespace = pg_catalog.to_regnamespace(o.schema::text)
+       AND pg_catalog.oidvectortypes(p.proargtypes) = o.parent
      WHERE o.kind = 'function' AND o.schema = 'washminute_api'
   LOOP
     EXECUTE found.command;

@@ -2,7 +2,11 @@
 -- washminute_api read with the rights of who asks, so they need grants here, by
 -- column; rows are chosen by policies. Commands go through functions that run
 -- as washminute_owner, who is not subject to the policies. What the roles need of
--- the extension itself, setup() grants.
+-- the extension itself, setup() grants. Every policy names a function of the
+-- extension, so that DROP EXTENSION CASCADE takes it and all is denied.
+
+COMMENT ON SCHEMA washminute_data IS
+  'WashMinute: the tables. Written by the commands of schema washminute.';
 
 GRANT SELECT (user_id, kinds, name, phone, email, locale)
   ON washminute_data.users TO washminute_customer, washminute_washman, washminute_admin;
@@ -25,7 +29,7 @@ CREATE POLICY users_read_own ON washminute_data.users
   USING (user_id = (SELECT washminute.current_user_id()));
 CREATE POLICY services_read_active ON washminute_data.services
   FOR SELECT TO washminute_anon, washminute_customer, washminute_washman, washminute_admin
-  USING (active);
+  USING (active AND (SELECT washminute.now()) IS NOT NULL);
 CREATE POLICY orders_read_own ON washminute_data.orders
   FOR SELECT TO washminute_customer
   USING (customer_id = (SELECT washminute.current_user_id()));
@@ -42,12 +46,17 @@ CREATE POLICY offers_read_own ON washminute_data.offers
   USING (washman_id = (SELECT washminute.current_user_id()));
 
 CREATE POLICY users_read_all ON washminute_data.users
-  FOR SELECT TO washminute_admin USING (true);
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY orders_read_all ON washminute_data.orders
-  FOR SELECT TO washminute_admin USING (true);
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY order_lines_read_all ON washminute_data.order_lines
-  FOR SELECT TO washminute_admin USING (true);
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY washing_requests_read_all ON washminute_data.washing_requests
-  FOR SELECT TO washminute_admin USING (true);
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY offers_read_all ON washminute_data.offers
-  FOR SELECT TO washminute_admin USING (true);
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);

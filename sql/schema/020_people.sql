@@ -15,7 +15,7 @@ CREATE TABLE washminute_data.users (
       CHECK (kinds <@ ARRAY['customer', 'washman', 'admin'] AND cardinality(kinds) > 0),
     CONSTRAINT users_name_has_length CHECK (char_length(name) BETWEEN 1 AND 200),
     CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
-    CONSTRAINT users_email_is_address CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+\.[^@[:space:]]+$' AND char_length(email) <= 254),
+    CONSTRAINT users_email_is_address CHECK (email ~ '^[^@ ]+@[^@ ]+\.[^@ ]+$' AND char_length(email) <= 254),
     CONSTRAINT users_locale_known CHECK (locale IN ('ar', 'fr', 'en'))
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE washminute_data.users IS

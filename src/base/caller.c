@@ -20,9 +20,6 @@
 #include "base/compat.h"
 #include "base/errors.h"
 
-/* Longest id that is taken from a header, in bytes; a longer one is ignored. */
-#define CORRELATION_ID_MAX 128
-
 PG_FUNCTION_INFO_V1(washminute_current_user_id);
 PG_FUNCTION_INFO_V1(washminute_require_caller);
 
@@ -52,6 +49,17 @@ SettingMember(const char *setting, const char *name)
 	return pnstrdup(member->val.string.val, member->val.string.len);
 }
 
+bool
+CorrelationIdIsValid(const char *id)
+{
+	int			length = 0;
+
+	for (; id[length] != '\0'; length++)
+		if (id[length] < 0x21 || id[length] > 0x7e)
+			return false;
+	return length <= CORRELATION_ID_MAX;
+}
+
 char *
 CallerUserId(void)
 {
@@ -68,7 +76,7 @@ CallerCorrelationId(void)
 		return pstrdup(own);
 
 	header = SettingMember("request.headers", "x-request-id");
-	if (header == NULL || strlen(header) > CORRELATION_ID_MAX)
+	if (header == NULL || !CorrelationIdIsValid(header))
 		return NULL;
 	return header;
 }

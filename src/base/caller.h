@@ -16,8 +16,15 @@ extern char *CallerUserId(void);
 
 /*
  * washminute.correlation_id, else the X-Request-Id header that PostgREST leaves
- * in request.headers, else NULL.  Palloc'd.
+ * in request.headers (ignored where it is not valid), else NULL.  Palloc'd.
  */
 extern char *CallerCorrelationId(void);
+
+/*
+ * At most 128 printable ASCII characters without blanks, since the id goes into
+ * log lines.
+ */
+#define CORRELATION_ID_MAX 128
+extern bool CorrelationIdIsValid(const char *id);
 
 #endif							/* WASHMINUTE_CALLER_H */

@@ -28,6 +28,10 @@
 /* The fastest clock: ten years in five minutes. */
 #define CLOCK_RATE_MAX 1e6
 
+/* What it can be set to: 1970-01-01 to 2200-01-01, counted from 2000-01-01. */
+#define CLOCK_AT_MIN (-INT64CONST(10957) * USECS_PER_DAY)
+#define CLOCK_AT_MAX (INT64CONST(73050) * USECS_PER_DAY)
+
 typedef struct SharedClock
 {
 	slock_t		mutex;
@@ -87,6 +91,7 @@ TimestampTz
 ClockNow(void)
 {
 	SharedClock clock;
+	double		shown;
 	TimestampTz real_now = GetCurrentTransactionStartTimestamp();
 
 	ClockRead(&clock);
@@ -96,8 +101,9 @@ ClockNow(void)
 	/* in the transaction that set it, the clock shows what it was set to */
 	if (real_now <= clock.real_at)
 		return clock.shown_at;
-	return clock.shown_at +
-		(TimestampTz) rint((double) (real_now - clock.real_at) * clock.rate);
+	shown = (double) clock.shown_at +
+		(double) (real_now - clock.real_at) * clock.rate;
+	return (TimestampTz) rint(Min(shown, (double) CLOCK_AT_MAX));
 }
 
 /* washminute.now() */
@@ -123,8 +129,9 @@ washminute_set_clock(PG_FUNCTION_ARGS)
 		ErrorRaise(WM_SUPERUSER_ONLY, NULL);
 	if (isnan(rate) || rate < 0 || rate > CLOCK_RATE_MAX)
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "rate", "be from 0 to 1000000");
-	if (is_set && TIMESTAMP_NOT_FINITE(shown_at))
-		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "at", "be finite");
+	if (is_set && (shown_at < CLOCK_AT_MIN || shown_at > CLOCK_AT_MAX))
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "at",
+						   "be in the years 1970 to 2199");
 
 	clock = ClockAttach();
 	SpinLockAcquire(&clock->mutex);

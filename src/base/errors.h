@@ -113,14 +113,14 @@
 	  "Call washminute.accept_request, advance_request or cancel_request.") \
 	X(WM_APPEND_ONLY, "PT500", "rows of this table are never changed or removed", \
 	  "Correct the books with a new row.") \
-	X(WM_TRANSITION_MISSING, "PT500", "a row of washminute_data.request_transitions is missing", \
-	  "Call washminute.setup() to bring the table back.") \
 	X(WM_NOT_SET_UP, "PT503", "washminute is not set up in this database", \
 	  "Call SELECT washminute.setup() as a superuser.") \
 	X(WM_VERSION_DIFFERS, "PT503", "library, extension and data are of different versions", \
 	  "Restart the server after installing the files, then ALTER EXTENSION washminute UPDATE and SELECT washminute.setup().") \
 	X(WM_OWNER_DIFFERS, "PT503", "the tables do not belong to washminute_owner", \
 	  "Call SELECT washminute.setup() as a superuser: after a restore it repairs the ownership.") \
+	X(WM_SETTING_MISSING, "PT503", "a business rule is missing", \
+	  "INSERT the row that DETAIL names into washminute_data.settings again.") \
 	X(WM_LOCK_TIMEOUT, "PT503", "the lock was not had in time", \
 	  "Try again with the same idempotency key; washminute.lock_timeout sets how long a call waits.")
 

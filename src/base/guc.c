@@ -14,35 +14,22 @@
 
 #include "utils/guc.h"
 
+#include "base/caller.h"
 #include "base/compat.h"
 #include "base/guc.h"
-
-/* The longest correlation id kept on event and outbox rows, in bytes. */
-#define CORRELATION_ID_MAX 128
 
 char	   *washminute_correlation_id = NULL;
 int			washminute_lock_timeout = 5000;
 bool		washminute_log_commands = false;
 
-/* A correlation id is printable ASCII, since it goes into log lines. */
 static bool
 CorrelationIdCheck(char **newval, void **extra, GucSource source)
 {
-	const char *value = *newval;
-
-	if (strlen(value) > CORRELATION_ID_MAX)
+	if (!CorrelationIdIsValid(*newval))
 	{
-		GUC_check_errdetail("A correlation id has at most %d characters.",
+		GUC_check_errdetail("A correlation id has at most %d characters, printable ASCII without blanks.",
 							CORRELATION_ID_MAX);
 		return false;
-	}
-	for (const char *p = value; *p != '\0'; p++)
-	{
-		if (*p < 0x21 || *p > 0x7e)
-		{
-			GUC_check_errdetail("A correlation id has printable ASCII characters without blanks only.");
-			return false;
-		}
 	}
 	return true;
 }

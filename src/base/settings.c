@@ -12,6 +12,7 @@
 
 #include "executor/spi.h"
 
+#include "base/errors.h"
 #include "base/settings.h"
 #include "base/statement.h"
 
@@ -47,7 +48,7 @@ void
 SettingsRead(Settings *settings)
 {
 	uint64		rows = StatementRun(&select_settings, NULL);
-	int			found = 0;
+	bool		found[lengthof(setting_entries)] = {false};
 
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -59,10 +60,10 @@ SettingsRead(Settings *settings)
 				continue;
 			*(double *) ((char *) settings + setting_entries[i].offset) =
 				RowFloat8(row, 2);
-			found++;
+			found[i] = true;
 		}
 	}
-	if (found != lengthof(setting_entries))
-		elog(ERROR, "washminute_data.settings holds %d of %d rows",
-			 found, (int) lengthof(setting_entries));
+	for (int i = 0; i < lengthof(setting_entries); i++)
+		if (!found[i])
+			ErrorRaiseText(WM_SETTING_MISSING, "name", setting_entries[i].name);
 }

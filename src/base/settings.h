@@ -28,8 +28,8 @@ typedef struct Settings
 } Settings;
 
 /*
- * Read all settings, in one scan.  Needs an SPI connection; an ERROR where a row
- * is missing.
+ * Read all settings, in one scan.  Needs an SPI connection; WM_SETTING_MISSING
+ * where a row is missing.
  */
 extern void SettingsRead(Settings *settings);
 

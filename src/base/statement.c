@@ -61,6 +61,7 @@ StatementPlan(Statement *statement, int cursor_options)
 uint64
 StatementRun(Statement *statement, Arguments *arguments)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = StatementPlan(statement, 0);
 	int			result;
 
@@ -70,6 +71,9 @@ StatementRun(Statement *statement, Arguments *arguments)
 								  arguments ? arguments->nulls : NULL,
 								  GetLatestSnapshot(), InvalidSnapshot,
 								  false, true, 0);
+
+	/* SPI leaves its own context, which ends with the connection */
+	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "could not run statement: %s: %s",
 			 SPI_result_code_string(result), statement->sql);
@@ -79,14 +83,27 @@ StatementRun(Statement *statement, Arguments *arguments)
 Portal
 StatementOpen(Statement *statement, Arguments *arguments, bool read_only)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = StatementPlan(statement, CURSOR_OPT_FAST_PLAN);
 	Portal		portal = SPI_cursor_open(NULL, plan, arguments->values,
 										 arguments->nulls, read_only);
+
+	MemoryContextSwitchTo(context);
 
 	if (portal == NULL)
 		elog(ERROR, "could not open cursor: %s: %s",
 			 SPI_result_code_string(SPI_result), statement->sql);
 	return portal;
+}
+
+uint64
+StatementFetch(Portal portal, long count)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SPI_cursor_fetch(portal, true, count);
+	MemoryContextSwitchTo(context);
+	return SPI_processed;
 }
 
 void

@@ -43,7 +43,10 @@ extern void ArgumentText(Arguments *arguments, const char *text);
 extern void ArgumentDatum(Arguments *arguments, Datum value);
 extern void ArgumentDatumOrNull(Arguments *arguments, Datum value, bool isnull);
 
-/* Run a statement; the number of rows returned or touched. */
+/*
+ * Run a statement; the number of rows returned or touched.  The memory context
+ * stays the caller's.
+ */
 extern uint64 StatementRun(Statement *statement, Arguments *arguments);
 
 /* Run a statement that must touch exactly one row; any other number is a bug. */
@@ -56,8 +59,11 @@ extern void StatementRunOne(Statement *statement, Arguments *arguments);
 extern Portal StatementOpen(Statement *statement, Arguments *arguments,
 							bool read_only);
 
+/* Fetch the next rows of a cursor; their number. */
+extern uint64 StatementFetch(Portal portal, long count);
+
 /*
- * Columns (from 1) of a row of the last StatementRun.  Text is palloc'd in the
+ * Columns (from 1) of a row of the last StatementRun or StatementFetch.  Text is palloc'd in the
  * current context; NULL for SQL's NULL.  By-value columns of NULL are 0.
  */
 extern char *RowText(uint64 row, int column);

@@ -68,26 +68,6 @@ static Statement insert_job = {
 	7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}
 };
 
-/* Raise unless the request can still be had by this washman. */
-static void
-RequireOpen(const Request *request, const char *washman_id)
-{
-	JsonObject	facts;
-
-	if (strcmp(request->status, "pending") == 0)
-		return;
-	if (strcmp(request->status, "cancelled") == 0)
-		ErrorRaise(WM_REQUEST_CANCELLED, NULL);
-	if (strcmp(request->status, "expired") == 0)
-		ErrorRaise(WM_REQUEST_EXPIRED, NULL);
-
-	JsonOpen(&facts);
-	JsonText(&facts, "status", request->status);
-	JsonBool(&facts, "byYou", request->washman_id != NULL &&
-			 strcmp(request->washman_id, washman_id) == 0);
-	ErrorRaise(WM_ALREADY_ACCEPTED, JsonClose(&facts));
-}
-
 /* Raise unless the washman holds an offer of the request that still stands. */
 static bool
 RequireOffer(const Request *request, const char *washman_id)
@@ -124,7 +104,7 @@ RaiseBalance(const WashmanFacts *facts, const JobTerms *terms, int reasons)
 	JsonObject	object;
 	int64		missing = terms->floor - facts->balance;
 
-	if (!(reasons & REASON_BELOW_FLOOR))
+	if (reasons & REASON_NO_ROOM)
 		missing += facts->held + terms->commission_to_hold;
 
 	JsonOpen(&object);
@@ -244,11 +224,11 @@ accept_request_body(FunctionCallInfo fcinfo)
 
 	RequestRead(request_id, &request);
 	UserRequireKind(washman_id, "washman");
-	RequireOpen(&request, washman_id);
+	RequestRequireOpen(&request, washman_id);
 
 	LockRequest(request_id);
 	RequestRead(request_id, &request);
-	RequireOpen(&request, washman_id);
+	RequestRequireOpen(&request, washman_id);
 	LockWashman(washman_id);
 
 	if (request.by_card && !request.payment_verified)

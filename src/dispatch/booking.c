@@ -198,6 +198,9 @@ BookingPrice(Booking *booking)
 		booking->total += RowMoney(row, 4);
 		booking->duration_minutes += (int) RowInt64(row, 5);
 	}
+	if (booking->total > MONEY_MAX)
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, "service_codes",
+						   "cost less than 10 000 000 000");
 	if (!has_main)
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
 						   "hold at least one main service");

@@ -24,6 +24,8 @@ EligibilityReasons(const WashmanFacts *facts, const JobTerms *terms)
 		reasons |= REASON_DECLINED;
 	if (facts->busy)
 		reasons |= REASON_BUSY;
+	if (facts->is_customer)
+		reasons |= REASON_OWN_REQUEST;
 	if (terms->balance_matters)
 	{
 		if (facts->balance < terms->floor)

@@ -21,6 +21,7 @@
 #define REASON_BUSY				(1 << 4)	/* has a job at that time */
 #define REASON_BELOW_FLOOR		(1 << 5)	/* balance below the floor */
 #define REASON_NO_ROOM			(1 << 6)	/* commission would break the floor */
+#define REASON_OWN_REQUEST		(1 << 7)	/* he is the customer himself */
 
 typedef struct WashmanFacts
 {
@@ -28,6 +29,7 @@ typedef struct WashmanFacts
 	bool		online;
 	bool		declined;
 	bool		busy;
+	bool		is_customer;	/* of this request */
 	TimestampTz located_at;
 	int64		balance;		/* centimes */
 	int64		held;			/* centimes */

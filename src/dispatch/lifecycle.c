@@ -91,7 +91,8 @@ DeclineOffer(const Request *request, const char *washman_id)
 
 /*
  * decline_request(request_id, washman_id): he is not offered it again.
- * Declining twice does nothing the second time.
+ * Declining twice does nothing the second time; what is no longer open cannot
+ * be declined.
  */
 static Datum
 decline_request_body(FunctionCallInfo fcinfo)
@@ -104,14 +105,7 @@ decline_request_body(FunctionCallInfo fcinfo)
 
 	UserRequireKind(washman_id, "washman");
 	RequestLock(request_id, &request);
-	if (request.washman_id != NULL &&
-		strcmp(request.washman_id, washman_id) == 0)
-	{
-		JsonOpen(&data);
-		JsonText(&data, "status", request.status);
-		JsonBool(&data, "byYou", true);
-		ErrorRaise(WM_ALREADY_ACCEPTED, JsonClose(&data));
-	}
+	RequestRequireOpen(&request, washman_id);
 
 	if (DeclineOffer(&request, washman_id) == 0)
 	{

@@ -40,6 +40,9 @@
 /* The most that nearby_washmen returns. */
 #define MATCH_MAX_RESULTS 10000
 
+/* The longest max_age. */
+#define MAX_AGE_YEARS INT64CONST(1000)
+
 /* Half the earth's circumference: no two places are farther apart. */
 #define FARTHEST_M 20037508.0
 
@@ -101,7 +104,10 @@ CandidateCompare(const void *a, const void *b)
 	return strcmp(left->washman_id, right->washman_id);
 }
 
-/* The smallest ring that reaches so far, at most the limit. */
+/*
+ * The smallest ring that reaches so far, at most the limit.  Rounding must not
+ * put it short of the washman whose ring it is.
+ */
 static double
 RingOf(const MatchQuery *query, double distance_m)
 {
@@ -110,7 +116,8 @@ RingOf(const MatchQuery *query, double distance_m)
 	if (distance_m <= query->initial_radius_m)
 		return Min(query->initial_radius_m, query->radius_limit_m);
 	steps = ceil((distance_m - query->initial_radius_m) / query->radius_step_m);
-	return Min(query->initial_radius_m + steps * query->radius_step_m,
+	return Min(Max(query->initial_radius_m + steps * query->radius_step_m,
+				   distance_m),
 			   query->radius_limit_m);
 }
 
@@ -135,6 +142,7 @@ WalkTakeRow(MatchWalk *walk, uint64 row)
 		facts.held = RowMoney(row, 7);
 		facts.busy = RowBool(row, 8);
 		facts.declined = RowBool(row, 9);
+		facts.is_customer = strcmp(RowText(row, 1), query->customer_id) == 0;
 	}
 	if (EligibilityReasons(&facts, &query->terms) != 0)
 		return;
@@ -200,13 +208,14 @@ MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
 	walk.candidates = palloc(walk.capacity * sizeof(Candidate));
 	while (more)
 	{
+		uint64		rows = StatementFetch(portal, MATCH_BATCH);
+
 		CHECK_FOR_INTERRUPTS();
-		SPI_cursor_fetch(portal, true, MATCH_BATCH);
-		for (uint64 row = 0; row < SPI_processed; row++)
+		for (uint64 row = 0; row < rows; row++)
 			WalkTakeRow(&walk, row);
 		WalkTighten(&walk);
-		more = SPI_processed == MATCH_BATCH &&
-			RowFloat8(SPI_processed - 1, 3) * GEODESIC_OVER_SPHERE_MIN <= walk.bound_m;
+		more = rows == MATCH_BATCH &&
+			RowFloat8(rows - 1, 3) * GEODESIC_OVER_SPHERE_MIN <= walk.bound_m;
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
@@ -264,6 +273,11 @@ NearbyArguments(FunctionCallInfo fcinfo, MatchQuery *query)
 		return;
 	}
 	max_age = PG_GETARG_INTERVAL_P(6);
+	if (abs(max_age->month / 12) > MAX_AGE_YEARS ||
+		abs(max_age->day / 366) > MAX_AGE_YEARS ||
+		max_age->time > MAX_AGE_YEARS * 365 * USECS_PER_DAY ||
+		max_age->time < -MAX_AGE_YEARS * 365 * USECS_PER_DAY)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "max_age", "be at most 1000 years");
 	query->terms.located_since = DatumGetTimestampTz(
 		DirectFunctionCall2(timestamptz_mi_interval,
 							TimestampTzGetDatum(ClockNow()),

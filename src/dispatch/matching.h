@@ -25,6 +25,7 @@ typedef struct MatchQuery
 
 	/* for a request only; NULL asks who is near, whatever for */
 	const pg_uuid_t *request_id;
+	const char *customer_id;
 	TimestampTz starts_at;		/* the time the job would take */
 	TimestampTz ends_at;
 } MatchQuery;

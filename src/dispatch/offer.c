@@ -85,6 +85,7 @@ MatchRequest(const Request *request, const Settings *settings,
 		.radius_limit_m = settings->radius_limit_m,
 		.max_results = (int) settings->offer_size,
 		.request_id = &request->request_id,
+		.customer_id = request->customer_id,
 		.terms = {
 			.located_since = ClockNow() -
 			SETTING_USECS(settings->position_max_age_seconds, 1),

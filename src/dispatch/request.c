@@ -130,6 +130,25 @@ RequestData(const Request *request, StringInfo data)
 	JsonText(data, "status", request->status);
 }
 
+void
+RequestRequireOpen(const Request *request, const char *washman_id)
+{
+	JsonObject	facts;
+
+	if (strcmp(request->status, "pending") == 0)
+		return;
+	if (strcmp(request->status, "cancelled") == 0)
+		ErrorRaise(WM_REQUEST_CANCELLED, NULL);
+	if (strcmp(request->status, "expired") == 0)
+		ErrorRaise(WM_REQUEST_EXPIRED, NULL);
+
+	JsonOpen(&facts);
+	JsonText(&facts, "status", request->status);
+	JsonBool(&facts, "byYou", request->washman_id != NULL &&
+			 strcmp(request->washman_id, washman_id) == 0);
+	ErrorRaise(WM_ALREADY_ACCEPTED, JsonClose(&facts));
+}
+
 /* The event that a move records; raises where the move is not allowed. */
 static char *
 TransitionEvent(const Request *request, const char *to_status,
@@ -317,8 +336,11 @@ UserIsKind(const char *user_id, const char *kind)
 	ArgumentText(&arguments, user_id);
 	ArgumentText(&arguments, kind);
 	if (StatementRun(&select_user_kind, &arguments) == 0)
-		ErrorRaiseText(strcmp(kind, "washman") == 0 ? WM_WASHMAN_NOT_FOUND :
-					   WM_USER_NOT_FOUND, "userId", user_id);
+	{
+		if (strcmp(kind, "washman") == 0)
+			ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", user_id);
+		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", user_id);
+	}
 	return RowBool(0, 1);
 }
 

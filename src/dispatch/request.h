@@ -48,6 +48,9 @@ extern void RequestRead(const pg_uuid_t *request_id, Request *request);
 /* Lock a request and read it. */
 extern void RequestLock(const pg_uuid_t *request_id, Request *request);
 
+/* Raise unless the request can still be had by this washman. */
+extern void RequestRequireOpen(const Request *request, const char *washman_id);
+
 /*
  * Move a locked request to another status, if its transitions have a row for
  * that, else WM_ILLEGAL_TRANSITION.  Records the event of that row, with

@@ -51,6 +51,32 @@ static Check checks[] = {
 		"Set fsync and full_page_writes to on in postgresql.conf: the books are in this database.",
 		{"SELECT WHERE pg_catalog.current_setting('fsync') = 'off'"
 		" OR pg_catalog.current_setting('full_page_writes') = 'off'"}},
+	{NEEDS_DATA, "error",
+		"something that setup() makes is missing",
+		"SELECT washminute.setup() brings policies, triggers, views and functions back.",
+		{"SELECT FROM washminute.setup_object AS o"
+			"  LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = o.schema"
+			" WHERE NOT CASE o.kind"
+			"   WHEN 'function' THEN EXISTS (SELECT FROM pg_catalog.pg_proc AS p"
+			"     WHERE p.pronamespace = n.oid AND p.proname = o.name"
+			"       AND pg_catalog.oidvectortypes(p.proargtypes) = o.parent)"
+			"   WHEN 'policy' THEN EXISTS (SELECT FROM pg_catalog.pg_policy AS p"
+			"     JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid"
+			"     WHERE c.relnamespace = n.oid AND c.relname = o.parent AND p.polname = o.name)"
+			"   WHEN 'trigger' THEN EXISTS (SELECT FROM pg_catalog.pg_trigger AS t"
+			"     JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid"
+			"     WHERE c.relnamespace = n.oid AND c.relname = o.parent AND t.tgname = o.name"
+			"       AND t.tgenabled <> 'D')"
+			"   ELSE EXISTS (SELECT FROM pg_catalog.pg_class AS c"
+			"     WHERE c.relnamespace = n.oid AND c.relname = o.name) END"
+		" LIMIT 1"}},
+	{NEEDS_DATA, "error",
+		"row-level security is switched off for a table of washminute_data",
+		"ALTER TABLE ... ENABLE ROW LEVEL SECURITY.",
+		{"SELECT FROM washminute.setup_object AS o"
+			"  JOIN pg_catalog.pg_class AS c ON c.relname = o.name"
+			"   AND c.relnamespace = 'washminute_data'::pg_catalog.regnamespace"
+		" WHERE o.kind = 'table' AND NOT c.relrowsecurity LIMIT 1"}},
 	{NEEDS_DATA, "warning",
 		"requests are overdue by more than five minutes",
 		"See that SELECT washminute.run_due() runs every minute, by pg_cron or by a scheduler of your own.",

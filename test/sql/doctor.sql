@@ -1,0 +1,51 @@
+-- doctor() names what is wrong, with severity and remedy. (What it says before
+-- setup() is in the test install; servers differ in fsync and pg_cron.)
+SET timezone TO 'UTC';
+SET datestyle TO 'ISO, YMD';
+\pset format unaligned
+
+CREATE TEMPORARY VIEW findings AS
+  SELECT finding, severity, remedy FROM washminute.doctor()
+   WHERE finding NOT LIKE '%pg_cron%' AND finding NOT LIKE '%against a crash' AND finding NOT LIKE '%overdue%'
+   ORDER BY finding COLLATE "C";
+CREATE TEMPORARY VIEW overdue AS
+  SELECT finding, severity, remedy FROM washminute.doctor() WHERE finding LIKE '%overdue%';
+
+-- all is well
+SELECT * FROM findings;
+SELECT count(*) AS malformed FROM washminute.doctor()
+ WHERE severity NOT IN ('error', 'warning', 'info') OR finding IS NULL OR remedy IS NULL OR finding !~ '^[a-z]' OR remedy !~ '\.$';
+
+BEGIN;
+GRANT EXECUTE ON FUNCTION washminute.now() TO PUBLIC;
+SELECT * FROM findings;
+ROLLBACK;
+
+BEGIN;
+ALTER TABLE washminute_data.orders OWNER TO CURRENT_USER;
+SELECT * FROM findings;
+ROLLBACK;
+
+-- requests that are overdue by more than five minutes
+SELECT washminute.set_clock('2026-08-03 10:00+00', 0);
+SELECT count(washminute.expire_due()) AS calls;
+SELECT washminute.upsert_user('doctor_c', 'customer');
+SELECT test_helpers.book('doctor', 'doctor_c', '{exterior}', -2.93, 35.17);
+SELECT washminute.set_clock('2026-08-03 10:15+00', 0);
+SELECT * FROM overdue;
+SELECT washminute.set_clock('2026-08-03 10:15:00.000001+00', 0);
+SELECT * FROM overdue;
+SELECT * FROM findings;
+SELECT washminute.run_due() AS expired;
+SELECT * FROM overdue;
+
+-- whoever may not look at the data
+CREATE ROLE regress_washminute_doctor;
+GRANT USAGE ON SCHEMA washminute, test_helpers TO regress_washminute_doctor;
+SET ROLE regress_washminute_doctor;
+SELECT test_helpers.outcome('SELECT * FROM washminute.doctor()');
+RESET ROLE;
+DROP OWNED BY regress_washminute_doctor;
+DROP ROLE regress_washminute_doctor;
+SELECT washminute.set_clock(NULL);
+SELECT * FROM findings;

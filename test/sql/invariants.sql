@@ -1,0 +1,103 @@
+-- check_invariants() finds each thing that must not be: every one is made once, with
+-- triggers and constraints out of the way, and undone.
+SET timezone TO 'UTC';
+SET datestyle TO 'ISO, YMD';
+\pset format unaligned
+SET default_transaction_isolation TO serializable;
+SELECT washminute.set_clock('2026-06-09 10:00+00', 0);
+SELECT washminute.upsert_user('invariants_c', 'customer');
+SELECT test_helpers.washman('invariants_' || n, -6.91, 32.88 + n / 1000.0) FROM generate_series(1, 3) AS n ORDER BY n;
+SELECT name, test_helpers.book(name, 'invariants_c', '{exterior}', -6.91, 32.88, payment_method)
+  FROM (VALUES ('invariants_pending', 'cash'), ('invariants_taken', 'cash'), ('invariants_done', 'cash'), ('invariants_refund', 'card'), ('invariants_paid', 'card'))
+       AS b (name, payment_method);
+SELECT test_helpers.accept('invariants_taken', 'invariants_1'), test_helpers.accept('invariants_done', 'invariants_2');
+SELECT test_helpers.advance('invariants_done', 'invariants_2', to_status) FROM unnest(ARRAY['en_route', 'arrived', 'in_progress', 'completed']) AS to_status;
+SELECT washminute.record_payment(test_helpers.order_of('invariants_refund'), 60, 'NAPS-1'), washminute.record_payment(test_helpers.order_of('invariants_paid'), 60, 'NAPS-2');
+SELECT test_helpers.cancel('invariants_refund', 'invariants_c');
+SELECT * FROM washminute.check_invariants();
+
+-- makes a change, tells what is found, and undoes the change
+CREATE FUNCTION pg_temp.found(change text) RETURNS text[] LANGUAGE plpgsql
+AS $$
+DECLARE
+  names text[];
+BEGIN
+  SET LOCAL session_replication_role = 'replica';
+  EXECUTE change;
+  SELECT array_agg(DISTINCT c.invariant ORDER BY c.invariant) INTO names FROM washminute.check_invariants() AS c;
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE = COALESCE(names::text, '{}');
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+  RETURN SQLERRM::text[];
+END
+$$;
+
+CREATE TEMPORARY TABLE changes (number integer, invariant text, change text);
+INSERT INTO changes VALUES
+  (1, 'a request has at most one live job',
+   $$DROP INDEX washminute_data.jobs_one_live_per_request;
+     INSERT INTO washminute_data.jobs (request_id, washman_id, period, commission, held, accepted_at)
+     VALUES (test_helpers.request('invariants_taken'), 'invariants_1', '[2030-01-01,2030-01-02)', 0, 0, now())$$),
+  (2, 'live jobs of a washman never overlap',
+   $$ALTER TABLE washminute_data.jobs DROP CONSTRAINT jobs_washman_times_never_overlap;
+     INSERT INTO washminute_data.jobs (request_id, washman_id, period, commission, held, accepted_at)
+     VALUES (test_helpers.request('invariants_pending'), 'invariants_1', tstzrange('2026-06-09 10:59+00', '2026-06-09 12:00+00'), 0, 0, now())$$),
+  (3, 'a request is in hand exactly while a live job of its washman stands',
+   $$UPDATE washminute_data.jobs SET live = false, held = 0, outcome = 'cancelled', ended_at = now() WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (4, 'a request is in hand exactly while a live job of its washman stands',
+   $$UPDATE washminute_data.jobs SET washman_id = 'invariants_2' WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (5, 'a request is in hand exactly while a live job of its washman stands',
+   $$INSERT INTO washminute_data.jobs (request_id, washman_id, period, commission, held, accepted_at)
+     VALUES (test_helpers.request('invariants_pending'), 'invariants_3', '[2030-01-01,2030-01-02)', 0, 0, now())$$),
+  (6, 'a request that was done has exactly one job with that outcome',
+   $$UPDATE washminute_data.jobs SET outcome = 'given_back' WHERE request_id = test_helpers.request('invariants_done')$$),
+  (7, 'the washman of a job was offered the request',
+   $$DELETE FROM washminute_data.offers WHERE request_id = test_helpers.request('invariants_taken') AND washman_id = 'invariants_1'$$),
+  (8, 'the last move in the event log is to the present status',
+   $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_taken') AND event = 'washmanAssigned'$$),
+  (9, 'the last move in the event log is to the present status',
+   $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_pending')$$),
+  (10, 'order and request agree',
+   $$UPDATE washminute_data.orders SET status = 'cancelled' WHERE order_id = test_helpers.order_of('invariants_taken')$$),
+  (11, 'order and request agree',
+   $$UPDATE washminute_data.orders SET status = 'pending' WHERE order_id = test_helpers.order_of('invariants_done')$$),
+  (12, 'every order has a request',
+   $$INSERT INTO washminute_data.orders (order_id, reference, customer_id, status, payment_method, total, created_at, updated_at)
+     VALUES (gen_random_uuid(), 'REGRESS', 'invariants_c', 'pending', 'cash', 60, now(), now())$$),
+  (13, 'the lines of an order sum to its total',
+   $$UPDATE washminute_data.order_lines SET price = price + 0.01 WHERE order_id = test_helpers.order_of('invariants_pending')$$),
+  (14, 'the lines of an order sum to its total',
+   $$DELETE FROM washminute_data.order_lines WHERE order_id = test_helpers.order_of('invariants_pending')$$),
+  (15, 'a pending request has a timer',
+   $$DELETE FROM washminute_data.request_timers WHERE request_id = test_helpers.request('invariants_pending')$$),
+  (16, 'a washman''s balance is the sum of his transfers',
+   $$UPDATE washminute_data.accounts SET balance = balance + 0.01 WHERE washman_id = 'invariants_2'$$),
+  (17, 'what is held is the sum of live jobs',
+   $$UPDATE washminute_data.accounts SET held = 0 WHERE washman_id = 'invariants_1'$$),
+  (18, 'every washman has an account',
+   $$DELETE FROM washminute_data.accounts WHERE washman_id = 'invariants_3'$$),
+  (19, 'a completed order took its commission',
+   $$DELETE FROM washminute_data.transfers WHERE order_id = test_helpers.order_of('invariants_done')$$),
+  (20, 'an order that was not completed took no commission',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'cash_settlement', 'platform_revenue', 12, 'commission', test_helpers.order_of('invariants_pending'))$$),
+  (21, 'the customers'' funds are those of paid orders in hand',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose)
+     VALUES (now(), 'customer_funds', 'card_clearing', 60, 'settlement')$$),
+  (22, 'a paid order that came to nothing is due back',
+   $$UPDATE washminute_data.transfers SET amount = 59.99 WHERE order_id = test_helpers.order_of('invariants_refund') AND purpose = 'refund_due'$$);
+
+SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
+  FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
+
+-- that was all of them
+SELECT m[1] AS not_made
+  FROM regexp_matches((SELECT prosrc FROM pg_proc WHERE oid = 'washminute.check_invariants()'::regprocedure), $$SELECT '((?:[^']|'')+)',$$, 'g') AS m
+ WHERE replace(m[1], '''''', '''') NOT IN (SELECT invariant FROM changes);
+SELECT count(*) AS invariants FROM regexp_matches((SELECT prosrc FROM pg_proc WHERE oid = 'washminute.check_invariants()'::regprocedure), $$SELECT '((?:[^']|'')+)',$$, 'g');
+
+-- nothing of it is left
+SELECT * FROM washminute.check_invariants();
+SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid']) AS name;
+SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 3) AS n ORDER BY n;
+SELECT * FROM washminute.check_invariants();
+SELECT washminute.set_clock(NULL);

@@ -1,0 +1,123 @@
+-- Positions come in: the newest counts, and what is not on the globe or not in the
+-- past is refused, in bulk skipped.
+SET timezone TO 'UTC';
+SET datestyle TO 'ISO, YMD';
+\pset format unaligned
+SELECT washminute.set_clock('2026-03-10 10:00+00', 0);
+SELECT washminute.upsert_user('location_' || n, 'washman') FROM generate_series(1, 4) AS n ORDER BY n;
+SELECT washminute.upsert_user('location_customer', 'customer');
+
+CREATE TEMPORARY VIEW positions AS
+  SELECT washman_id, ST_X(last_location::geometry) AS longitude, ST_Y(last_location::geometry) AS latitude,
+         last_location_updated_at, accuracy_m
+    FROM washminute_data.washman_positions WHERE washman_id LIKE 'location\_%' ORDER BY washman_id COLLATE "C";
+
+SELECT washminute.report_location('location_1', -9.6, 30.42);
+SELECT washminute.report_location(washman_id => 'location_2', longitude => -9.61, latitude => 30.43, accuracy_m => 12.5,
+                                  recorded_at => '2026-03-10 09:59+00');
+SELECT * FROM positions;
+
+-- an older position is ignored without an error, one of the same time is taken
+SELECT test_helpers.outcome($$SELECT washminute.report_location('location_1', 1, 1, NULL, '2026-03-10 09:59:59.999999+00')$$);
+SELECT * FROM positions;
+SELECT washminute.report_location('location_1', -9.5, 30.5, 0);
+SELECT * FROM positions;
+
+-- a device's clock may run ahead by five seconds
+SELECT test_helpers.outcome($$SELECT washminute.report_location('location_2', -9.62, 30.43, 3, '2026-03-10 10:00:05+00')$$);
+SELECT test_helpers.outcome($$SELECT washminute.report_location('location_2', -9.63, 30.43, 3, '2026-03-10 10:00:05.000001+00')$$);
+SELECT * FROM positions WHERE washman_id = 'location_2';
+
+-- the edges of the globe, and the oldest fix
+SELECT test_helpers.outcome($$SELECT washminute.report_location('location_3', 180, 90, 1e308, '4713-01-01 00:00+00 BC')$$);
+SELECT washman_id, last_location_updated_at, accuracy_m FROM positions WHERE washman_id = 'location_3';
+SELECT test_helpers.outcome($$SELECT washminute.report_location('location_3', -180, -90)$$);
+
+-- bad input
+SELECT test_helpers.fingerprint() AS before \gset
+SELECT call, test_helpers.outcome('SELECT washminute.report_location(' || call || ')')
+  FROM (VALUES
+    (1, $$NULL, -9.6, 30.4$$),
+    (2, $$'', -9.6, 30.4$$),
+    (3, $$' ', -9.6, 30.4$$),
+    (4, $$repeat('x', 129), -9.6, 30.4$$),
+    (5, $$E'location_1\r', -9.6, 30.4$$),
+    (6, $$'location_nobody', -9.6, 30.4$$),
+    (7, $$'location_customer', -9.6, 30.4$$),
+    (10, $$'location_1', NULL, 30.4$$),
+    (11, $$'location_1', -9.6, NULL$$),
+    (12, $$'location_1', 'NaN', 30.4$$),
+    (13, $$'location_1', -9.6, 'NaN'$$),
+    (14, $$'location_1', 'infinity', 30.4$$),
+    (15, $$'location_1', -9.6, '-infinity'$$),
+    (16, $$'location_1', 180.0000001, 30.4$$),
+    (17, $$'location_1', -180.0000001, 30.4$$),
+    (18, $$'location_1', -9.6, 90.0000001$$),
+    (19, $$'location_1', -9.6, -90.0000001$$),
+    (20, $$'location_1', 1e308, 30.4$$),
+    (30, $$'location_1', -9.6, 30.4, -0.001$$),
+    (31, $$'location_1', -9.6, 30.4, 'NaN'$$),
+    (32, $$'location_1', -9.6, 30.4, 'infinity'$$),
+    (40, $$'location_1', -9.6, 30.4, NULL, '-infinity'$$),
+    (41, $$'location_1', -9.6, 30.4, NULL, 'infinity'$$),
+    (42, $$'location_1', -9.6, 30.4, NULL, '294276-12-31 23:59:59+00'$$)
+  ) AS c (number, call) ORDER BY number;
+SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+
+--
+-- Many at once
+--
+
+SELECT washminute.set_clock('2026-03-10 11:00+00', 0);
+SELECT washminute.report_locations(ARRAY['location_1', 'location_2', 'location_3', 'location_4'],
+                                   ARRAY[-9.1, -9.2, -9.3, -9.4], ARRAY[30.1, 30.2, 30.3, 30.4]) AS taken;
+SELECT * FROM positions;
+
+-- times of their own; what a single report would refuse is skipped: NULL, nobody, off the globe,
+-- the future, infinite times; so is what a single report would ignore; a NULL time is now
+SELECT washminute.set_clock('2026-03-10 12:00+00', 0);
+SELECT washminute.report_locations(
+  ARRAY['location_1', NULL, 'location_nobody', 'location_customer', 'location_2', 'location_2', 'location_2', '', 'location_3', 'location_3',
+        'location_3', 'location_4', 'location_4'],
+  ARRAY[-8.1, -8, -8, -8, NULL, 'NaN', 181, -8, -8.3, -8.4, -8.5, -8.6, -8.7],
+  ARRAY[30.1, 30, 30, 30, 30, 30, 30, 30, 30.3, 30.4, 30.5, 30.6, 30.7],
+  ARRAY['2026-03-10 11:30+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2026-03-10 12:00:06+00', 'infinity',
+        '-infinity', '2026-03-10 10:59+00', NULL]::timestamptz[]) AS taken;
+SELECT * FROM positions;
+
+-- several of one washman: each that is not older than what was held when its turn came is taken,
+-- and the newest is kept, whatever the order
+SELECT washminute.report_locations(
+  ARRAY['location_1', 'location_1', 'location_1', 'location_2', 'location_2'],
+  ARRAY[-7.1, -7.2, -7.3, -7.4, -7.5], ARRAY[30.1, 30.2, 30.3, 30.4, 30.5],
+  ARRAY['2026-03-10 11:31+00', '2026-03-10 11:33+00', '2026-03-10 11:32+00', '2026-03-10 11:40+00', '2026-03-10 11:40+00']::timestamptz[]) AS taken;
+SELECT * FROM positions WHERE washman_id IN ('location_1', 'location_2');
+
+-- one by one, the same calls give the same
+SELECT washminute.report_location('location_3', -7.1, 30.1, NULL, '2026-03-10 11:31+00'),
+       washminute.report_location('location_3', -7.2, 30.2, NULL, '2026-03-10 11:33+00'),
+       washminute.report_location('location_3', -7.3, 30.3, NULL, '2026-03-10 11:32+00');
+SELECT longitude, latitude, last_location_updated_at FROM positions WHERE washman_id = 'location_3';
+
+SELECT washminute.report_locations('{}', '{}', '{}') AS taken_of_none;
+SELECT washminute.report_locations('{}', '{}', '{}', '{}') AS taken_of_none;
+SELECT count(washminute.report_locations(ARRAY(SELECT 'location_nobody_' || n FROM generate_series(1, 10000) AS n),
+                                         array_fill(1::float8, ARRAY[10000]), array_fill(1::float8, ARRAY[10000]))) AS calls;
+
+SELECT test_helpers.fingerprint() AS before \gset
+SELECT call, test_helpers.outcome('SELECT washminute.report_locations(' || call || ')')
+  FROM (VALUES
+    (1, $$NULL, '{1}', '{1}'$$),
+    (2, $$'{location_1}', NULL, '{1}'$$),
+    (3, $$'{location_1}', '{1}', NULL$$),
+    (4, $$'{location_1}', '{1,2}', '{1}'$$),
+    (5, $$'{location_1}', '{1}', '{1,2}'$$),
+    (6, $$'{location_1}', '{}', '{}'$$),
+    (7, $$'{location_1}', '{1}', '{1}', '{}'$$),
+    (8, $$'{location_1}', '{1}', '{1}', '{now,now}'$$),
+    (9, $$'{location_1,location_2}', '{{1,2},{3,4}}', '{1,2}'$$)
+  ) AS c (number, call) ORDER BY number;
+SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+
+SELECT washminute.set_clock(NULL);
+SELECT * FROM washminute.check_invariants();
