@@ -62,11 +62,12 @@ AS 'MODULE_PATHNAME', 'washminute_lock_setup';
 COMMENT ON FUNCTION washminute._lock_setup() IS
   'Internal: one setup() at a time, till the end of the transaction.';
 
-CREATE OR REPLACE FUNCTION washminute._instance_changed() RETURNS void
+CREATE OR REPLACE FUNCTION washminute._setup_as_owner() RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'washminute_instance_changed';
-COMMENT ON FUNCTION washminute._instance_changed() IS
-  'Internal: makes every session look at the installation anew.';
+SET search_path FROM CURRENT
+AS 'MODULE_PATHNAME', 'washminute_setup_as_owner';
+COMMENT ON FUNCTION washminute._setup_as_owner() IS
+  'Internal: the part of setup() that works on the tables, as washminute_owner.';
 
 CREATE OR REPLACE FUNCTION washminute._library_version() RETURNS text
 LANGUAGE C STABLE PARALLEL SAFE

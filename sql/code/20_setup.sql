@@ -160,14 +160,13 @@ BEGIN
   EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO washminute_owner', postgis_schema);
 
   GRANT USAGE ON SCHEMA washminute TO washminute_owner;
-  GRANT SELECT ON TABLE washminute.setup_object TO washminute_owner;
+  GRANT SELECT ON TABLE washminute.setup_object, washminute.setup_script TO washminute_owner;
   GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA washminute TO washminute_owner;
   REVOKE EXECUTE ON FUNCTION
     washminute.setup(), washminute.adopt(), washminute.set_clock(timestamptz, float8),
     washminute._setup_roles(), washminute._setup_ownership(), washminute._setup_grants(),
-    washminute._setup_migrations(), washminute._setup_replace(),
-    washminute._setup_drop_replaceable(), washminute._setup_cron(),
-    washminute._creating_extension(), washminute._lock_setup(), washminute._instance_changed()
+    washminute._setup_as_owner(), washminute._setup_cron(),
+    washminute._creating_extension(), washminute._lock_setup()
     FROM washminute_owner;
 
   GRANT USAGE ON SCHEMA washminute TO
@@ -180,17 +179,29 @@ COMMENT ON FUNCTION washminute._setup_grants() IS
   'Internal: the part of setup() that gives the roles what they need of the extension.';
 
 -- The migrations that have not run yet, in order; one that has run is refused if
--- its text is another now.
+-- its text is another now, or if it is of a newer version. Runs as
+-- washminute_owner, as _setup_replace does.
 CREATE OR REPLACE FUNCTION washminute._setup_migrations() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-  before_role text := pg_catalog.current_setting('role');
   script record;
   digest text;
   known text;
 BEGIN
+  IF pg_catalog.to_regclass('washminute_data.migrations') IS NOT NULL THEN
+    SELECT m.name, m.version INTO script
+      FROM washminute_data.migrations AS m
+     WHERE NOT EXISTS (SELECT FROM washminute.setup_script AS s
+                        WHERE s.kind = 'schema' AND s.name = m.name)
+     ORDER BY m.name LIMIT 1;
+    IF FOUND THEN
+      PERFORM washminute.raise('WM_VERSION_DIFFERS', pg_catalog.jsonb_build_object(
+        'library', washminute._library_version(), 'data', script.version, 'migration', script.name));
+    END IF;
+  END IF;
+
   FOR script IN
     SELECT s.name, s.body FROM washminute.setup_script AS s
      WHERE s.kind = 'schema' ORDER BY s.name COLLATE "C"
@@ -201,9 +212,7 @@ BEGIN
       SELECT m.sha256 INTO known FROM washminute_data.migrations AS m WHERE m.name = script.name;
     END IF;
     IF known IS NULL THEN
-      SET LOCAL ROLE washminute_owner;
       EXECUTE script.body;
-      PERFORM pg_catalog.set_config('role', before_role, true);
       INSERT INTO washminute_data.migrations (name, sha256, version, applied_at)
       VALUES (script.name, digest, washminute._library_version(), pg_catalog.now());
     ELSIF known <> digest THEN
@@ -223,30 +232,24 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-  before_role text := pg_catalog.current_setting('role');
   found record;
 BEGIN
-  SET LOCAL ROLE washminute_owner;
   FOR found IN
     SELECT o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind = 'policy'
   LOOP
     EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %I.%I', found.name, found.schema, found.parent);
   END LOOP;
-  PERFORM pg_catalog.set_config('role', before_role, true);
 
   FOR found IN
     SELECT s.body FROM washminute.setup_script AS s
      WHERE s.kind IN ('policy', 'api') ORDER BY s.kind DESC, s.name COLLATE "C"
   LOOP
     BEGIN
-      SET LOCAL ROLE washminute_owner;
       EXECUTE found.body;
     EXCEPTION WHEN invalid_table_definition OR invalid_function_definition THEN
       PERFORM washminute._setup_drop_replaceable();
-      SET LOCAL ROLE washminute_owner;
       EXECUTE found.body;
     END;
-    PERFORM pg_catalog.set_config('role', before_role, true);
   END LOOP;
 END
 $$;
@@ -295,7 +298,9 @@ BEGIN
   EXECUTE 'SELECT cron.unschedule(jobid) FROM cron.job
             WHERE jobname = ''washminute run_due'' AND username <> CURRENT_USER
               AND database = pg_catalog.current_database()';
-  EXECUTE 'SELECT cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'')';
+  EXECUTE 'SELECT cron.alter_job(
+             cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()''),
+             active => true)';
 END
 $$;
 COMMENT ON FUNCTION washminute._setup_cron() IS 'Internal: the part of setup() that registers the pg_cron job.';
@@ -307,7 +312,6 @@ SET client_min_messages TO warning
 AS $$
 DECLARE
   extension_version text;
-  before_role text := pg_catalog.current_setting('role');
 BEGIN
   IF NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) THEN
     PERFORM washminute.raise('WM_SUPERUSER_ONLY');
@@ -326,20 +330,9 @@ BEGIN
   PERFORM washminute._setup_roles();
   PERFORM washminute._setup_ownership();
   PERFORM washminute._setup_grants();
-  PERFORM washminute._setup_migrations();
-  PERFORM washminute._setup_replace();
+  PERFORM washminute._setup_as_owner();
   PERFORM washminute._setup_cron();
 
-  INSERT INTO washminute_data.instance AS i
-    (only_row, system_identifier, database_oid, version, set_up_at)
-  SELECT true, c.system_identifier, d.oid, extension_version, pg_catalog.now()
-    FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
-   WHERE d.datname = pg_catalog.current_database()
-  ON CONFLICT (only_row) DO UPDATE
-    SET version = EXCLUDED.version, set_up_at = EXCLUDED.set_up_at;
-  PERFORM washminute._instance_changed();
-
-  PERFORM pg_catalog.set_config('role', before_role, true);
   NOTIFY pgrst, 'reload schema';
   RETURN extension_version;
 END

@@ -31,11 +31,10 @@
  */
 static void
 CommandLog(const Command *command, FunctionCallInfo fcinfo, const char *code,
-		   instr_time started)
+		   const char *correlation_id, instr_time started)
 {
 	instr_time	elapsed;
 	StringInfoData actor;
-	char	   *correlation_id = CallerCorrelationId();
 
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, started);
@@ -81,12 +80,14 @@ CommandRun(const Command *command, FunctionCallInfo fcinfo)
 {
 	MemoryContext context = CurrentMemoryContext;
 	instr_time	started;
+	char	   *correlation_id;
 	Datum		result;
 
 	if (!washminute_log_commands)
 		return CommandRunBody(command, fcinfo);
 
 	INSTR_TIME_SET_CURRENT(started);
+	correlation_id = CallerCorrelationId();
 	PG_TRY();
 	{
 		result = CommandRunBody(command, fcinfo);
@@ -96,11 +97,12 @@ CommandRun(const Command *command, FunctionCallInfo fcinfo)
 		int			sqlstate = geterrcode();
 
 		MemoryContextSwitchTo(context);
-		CommandLog(command, fcinfo, unpack_sql_state(sqlstate), started);
+		CommandLog(command, fcinfo, unpack_sql_state(sqlstate),
+				   correlation_id, started);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	CommandLog(command, fcinfo, "00000", started);
+	CommandLog(command, fcinfo, "00000", correlation_id, started);
 	return result;
 }
 

@@ -12,6 +12,8 @@
 
 #include <limits.h>
 
+#include "access/parallel.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "base/caller.h"
@@ -32,6 +34,34 @@ CorrelationIdCheck(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+/*
+ * Where the library is loaded by a session, a role's or a connection's value of
+ * one of our settings has hidden that of postgresql.conf until now: it was
+ * refused a moment ago, and the built-in default is left.  So take the values
+ * of the files again.
+ */
+static void
+GucTakeFiles(void)
+{
+	ConfigVariable *head = NULL;
+	ConfigVariable *tail = NULL;
+
+	(void) ParseConfigFile(ConfigFileName, true, NULL, 0, 0, DEBUG2,
+						   &head, &tail);
+	(void) ParseConfigFile(PG_AUTOCONF_FILENAME, false, NULL, 0, 0, DEBUG2,
+						   &head, &tail);
+	for (ConfigVariable *item = head; item != NULL; item = item->next)
+	{
+		if (item->name == NULL || item->ignore ||
+			pg_strncasecmp(item->name, "washminute.", strlen("washminute.")) != 0)
+			continue;
+		(void) set_config_option(item->name, item->value,
+								 PGC_SIGHUP, PGC_S_FILE,
+								 GUC_ACTION_SET, true, WARNING, false);
+	}
+	FreeConfigVariables(head);
 }
 
 void
@@ -65,4 +95,8 @@ GucInit(void)
 							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("washminute");
+
+	/* a parallel worker is given the settings of its leader */
+	if (!process_shared_preload_libraries_in_progress && !IsParallelWorker())
+		GucTakeFiles();
 }

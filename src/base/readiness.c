@@ -12,20 +12,16 @@
 
 #include "access/xlog.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/identity.h"
 #include "base/json.h"
 #include "base/readiness.h"
 #include "base/statement.h"
@@ -33,10 +29,6 @@
 static bool known_ready = false;
 static Oid	instance_relid = InvalidOid;
 
-PG_FUNCTION_INFO_V1(washminute_adopt);
-PG_FUNCTION_INFO_V1(washminute_creating_extension);
-PG_FUNCTION_INFO_V1(washminute_instance_changed);
-PG_FUNCTION_INFO_V1(washminute_library_version);
 
 static Statement select_versions = {
 	"SELECT i.version, e.extversion"
@@ -57,12 +49,6 @@ static Statement select_foreign_table = {
 
 static Statement select_identity = {
 	"SELECT system_identifier, database_oid FROM washminute_data.instance"
-};
-
-static Statement update_identity = {
-	"UPDATE washminute_data.instance"
-	"   SET system_identifier = $1, database_oid = $2, adopted_at = $3",
-	3, {INT8OID, OIDOID, TIMESTAMPTZOID}
 };
 
 static void
@@ -103,6 +89,8 @@ ReadinessLook(char **facts)
 	char	   *data_version;
 	char	   *extension_version;
 	JsonObject	object;
+	Identity	saved;
+	uint64		rows;
 
 	*facts = NULL;
 	instance_relid = InstanceRelation();
@@ -119,7 +107,11 @@ ReadinessLook(char **facts)
 		return READINESS_OWNER_DIFFERS;
 	}
 
-	if (StatementRun(&select_versions, NULL) == 0)
+	/* the tables are his, and the caller may be a superuser */
+	IdentityBecomeOwner(&saved);
+	rows = StatementRun(&select_versions, NULL);
+	IdentityRestore(&saved);
+	if (rows == 0)
 		return READINESS_NOT_SET_UP;
 	data_version = RowText(0, 1);
 	extension_version = RowText(0, 2);
@@ -157,58 +149,26 @@ ReadinessRequire(void)
 	}
 }
 
-bool
-InstanceIsCloned(void)
-{
-	if (StatementRun(&select_identity, NULL) != 1)
-		return true;
-	return (uint64) RowInt64(0, 1) != GetSystemIdentifier() ||
-		DatumGetObjectId(RowDatum(0, 2)) != MyDatabaseId;
-}
-
-/* washminute.adopt() */
-Datum
-washminute_adopt(PG_FUNCTION_ARGS)
-{
-	Arguments	arguments = {0};
-
-	if (!superuser())
-		ErrorRaise(WM_SUPERUSER_ONLY, NULL);
-
-	SPI_connect();
-	ReadinessRequire();
-	ArgumentDatum(&arguments, Int64GetDatum((int64) GetSystemIdentifier()));
-	ArgumentDatum(&arguments, ObjectIdGetDatum(MyDatabaseId));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	StatementRunOne(&update_identity, &arguments);
-	SPI_finish();
-	PG_RETURN_VOID();
-}
-
-/* washminute._creating_extension(): are we inside CREATE or ALTER EXTENSION? */
-Datum
-washminute_creating_extension(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(creating_extension);
-}
-
-/*
- * washminute._instance_changed(): setup() calls it at its end, so that every
- * backend looks anew after commit.
- */
-Datum
-washminute_instance_changed(PG_FUNCTION_ARGS)
+void
+ReadinessInvalidate(void)
 {
 	Oid			relid = InstanceRelation();
 
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
-	PG_RETURN_VOID();
 }
 
-/* washminute._library_version() */
-Datum
-washminute_library_version(PG_FUNCTION_ARGS)
+bool
+InstanceIsCloned(void)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(WASHMINUTE_VERSION));
+	Identity	saved;
+	uint64		rows;
+
+	IdentityBecomeOwner(&saved);
+	rows = StatementRun(&select_identity, NULL);
+	IdentityRestore(&saved);
+	if (rows != 1)
+		return true;
+	return (uint64) RowInt64(0, 1) != GetSystemIdentifier() ||
+		DatumGetObjectId(RowDatum(0, 2)) != MyDatabaseId;
 }

@@ -27,6 +27,9 @@ extern Readiness ReadinessLook(char **facts);
  */
 extern void ReadinessRequire(void);
 
+/* Make every session look anew, once this transaction has committed. */
+extern void ReadinessInvalidate(void);
+
 /*
  * Does the data come from another cluster or database?  Then nothing may leave
  * this one until washminute.adopt().  Needs an SPI connection and READY.

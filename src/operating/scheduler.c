@@ -4,8 +4,7 @@
  *		The entry of pg_cron: what is due is done.
  *
  * pg_cron runs a job as whoever scheduled it, here the superuser who called
- * setup().  The work itself runs as washminute_owner, in a context that blocks
- * SET ROLE, so that nothing in the tables can act with a superuser's rights.
+ * setup().  The work itself runs as washminute_owner (identity.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +12,11 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
+#include "base/identity.h"
 #include "base/readiness.h"
 #include "base/settings.h"
 #include "base/statement.h"
@@ -57,19 +55,15 @@ CleanIdempotencyKeys(void)
 static Datum
 run_due_body(FunctionCallInfo fcinfo)
 {
-	Oid			owner = get_role_oid("washminute_owner", false);
-	Oid			saved_user;
-	int			saved_context;
+	Identity	saved;
 	int			expired;
 
 	if (InstanceIsCloned())
 		PG_RETURN_INT32(0);
 
-	/* an error restores the identity with the transaction */
-	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(owner, saved_context | SECURITY_LOCAL_USERID_CHANGE);
+	IdentityBecomeOwner(&saved);
 	expired = RequestsExpireDue();
 	CleanIdempotencyKeys();
-	SetUserIdAndSecContext(saved_user, saved_context);
+	IdentityRestore(&saved);
 	PG_RETURN_INT32(expired);
 }

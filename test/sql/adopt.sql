@@ -44,7 +44,7 @@ ROLLBACK;
 -- without the row
 BEGIN;
 DELETE FROM washminute_data.instance;
-SELECT washminute._instance_changed();
+ALTER TABLE washminute_data.instance SET (fillfactor = 90);
 SELECT test_helpers.outcome('SELECT washminute.adopt()');
 SELECT test_helpers.outcome('SELECT washminute.run_due()');
 ROLLBACK;

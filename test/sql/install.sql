@@ -224,7 +224,7 @@ SELECT test_helpers.outcome('SELECT washminute.setup()') ~ '^PT503 WM_VERSION_DI
 ROLLBACK;
 BEGIN;
 UPDATE washminute_data.instance SET version = '0.0.0';
-SELECT washminute._instance_changed();
+ALTER TABLE washminute_data.instance SET (fillfactor = 90);
 SELECT test_helpers.outcome($$SELECT washminute.upsert_user('install_c', 'customer')$$)
        ~ '^PT503 WM_VERSION_DIFFERS \{.*"data": "0.0.0"' AS commands_refuse;
 SELECT finding LIKE 'versions differ: {%"data": "0.0.0"}' AS doctor_tells, severity

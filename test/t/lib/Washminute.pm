@@ -15,6 +15,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -22,6 +23,13 @@ use Test::More;
 our @EXPORT = qw(
   washminute_node
   create_washminute
+  noon
+  people
+  booking
+  fill_marketplace
+  rows_of
+  dump_of
+  is_same
   becomes_true
   becomes
   is_query
@@ -38,6 +46,7 @@ my $DATABASE = 'postgres';
 #	cron => 1		preload pg_cron too and create it, before setup()
 #	conf => TEXT	more lines for postgresql.conf
 #	init => HASH	arguments for PostgreSQL::Test::Cluster's init
+#	new => HASH		arguments for its new
 #	start => 0		do not start it, nor create anything
 #	create => 0		do not create the extension
 #	setup => 0		create the extension, do not call setup()
@@ -50,7 +59,7 @@ sub washminute_node
 	push @libraries, 'pg_cron' if $option{cron};
 	push @libraries, 'washminute' if $option{preload} // 1;
 
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, %{ $option{new} // {} });
 	$node->init(
 		extra => [ '--encoding=UTF8', '--no-locale' ],
 		%$init);
@@ -87,6 +96,147 @@ sub create_washminute
 	return;
 }
 
+# SQL that stops the clock of the cluster at noon of a Tuesday in Casablanca,
+# or so much later.
+sub noon
+{
+	my ($later) = @_;
+
+	$later //= '0';
+	return "SELECT washminute.set_clock('2026-03-10 12:00+00'::timestamptz + '$later', 0);\n";
+}
+
+# SQL that makes customer amina, administrator zineb and that many washmen w1,
+# w2, ..., all online and within 2 km of -7.61 33.59 in Casablanca.
+sub people
+{
+	my ($washmen) = @_;
+
+	return <<SQL;
+SELECT washminute.upsert_user('amina', 'customer', 'Amina', '+212 612 345 678', locale => 'ar');
+SELECT washminute.upsert_user('zineb', 'admin', 'Zineb', email => 'zineb\@example.com');
+SELECT washminute.upsert_user('w' || i, 'washman', 'Washman ' || i) FROM generate_series(1, $washmen) AS i;
+SELECT washminute.set_washman_status('w' || i, 'online') FROM generate_series(1, $washmen) AS i;
+SELECT washminute.report_location('w' || i, -7.61 + i * 0.001, 33.59, 10) FROM generate_series(1, $washmen) AS i;
+SQL
+}
+
+# booking(ADDRESS, METHOD => WASHMAN, STEP...): SQL that books for amina and takes
+# the request through the steps, each a status that the washman moves it to, or
+# "accepted", "cancelled" by the customer, "paid" or "declined".  The variables
+# order_id and request_id are set.
+sub booking
+{
+	my ($address, $method, $washman, @steps) = @_;
+	my %command = (
+		paid => "record_payment(:'order_id', :total, 'gateway 1')",
+		accepted => "accept_request(:'request_id', '$washman')",
+		declined => "decline_request(:'request_id', '$washman')",
+		cancelled => "cancel_request(:'request_id', 'amina', 'changed my mind')");
+	my $sql =
+		"SELECT order_id, request_id, total FROM washminute.create_booking("
+	  . "'amina', '{complete,wax}', -7.61, 33.59, '$address', '$method') \\gset\n";
+
+	foreach my $step (@steps)
+	{
+		my $call = $command{$step}
+		  // "advance_request(:'request_id', '$washman', '$step')";
+
+		$sql .= "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM washminute.$call; COMMIT;\n";
+	}
+	return $sql;
+}
+
+# fill_marketplace(NODE, DATABASE): people, and requests in every status, at a noon
+# at which the clock then stands still.
+sub fill_marketplace
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql(
+		$database // $DATABASE,
+		noon('-1 hour')
+		  . people(9)
+		  . booking('expired', cash => '')
+		  . noon('-30 minutes')
+		  . 'SELECT washminute.expire_due();'
+		  . noon()
+		  . people(9)
+		  . booking('completed in cash', cash => 'w1', qw(accepted en_route arrived in_progress completed))
+		  . booking('completed by card', card => 'w1', qw(paid accepted en_route arrived in_progress completed))
+		  . booking('cancelled early', cash => '', 'cancelled')
+		  . booking('cancelled late', cash => 'w1', qw(accepted en_route cancelled))
+		  . booking('paid and cancelled', card => 'w1', qw(paid accepted cancelled))
+		  . booking('no show', cash => 'w1', qw(accepted en_route arrived no_show))
+		  . booking('given back', cash => 'w1', qw(accepted en_route pending))
+		  . booking('declined', cash => 'w2', 'declined')
+		  . booking('accepted', cash => 'w2', 'accepted')
+		  . booking('accepted and paid', card => 'w3', qw(paid accepted))
+		  . booking('en route', cash => 'w4', qw(accepted en_route))
+		  . booking('arrived', cash => 'w5', qw(accepted en_route arrived))
+		  . booking('in progress', cash => 'w6', qw(accepted en_route arrived in_progress))
+		  . booking('unpaid', card => '')
+		  . booking('paid', card => '', 'paid')
+		  . booking('pending', cash => '')
+		  . <<SQL);
+SELECT FROM washminute.create_booking('amina', '{exterior}', -7.61, 33.59, 'reserved', 'cash',
+  washminute.now() + '1 day', 'key 1');
+SELECT washminute.settle_balance('w1', 150, 'paid in at the office');
+SELECT washminute.settle_balance('w2', -20.50, 'taken');
+SQL
+	return;
+}
+
+# rows_of(NODE, DATABASE): every row of every table that belongs to no extension,
+# as sorted text.
+sub rows_of
+{
+	my ($node, $database) = @_;
+	my $queries = $node->safe_psql(
+		$database // $DATABASE, q{
+		SELECT format('SELECT %L, t::text FROM %s AS t ORDER BY t::text;', c.oid::regclass, c.oid::regclass)
+		  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+		 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$)'
+		   AND NOT EXISTS (SELECT FROM pg_depend AS d
+		                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+		 ORDER BY n.nspname, c.relname});
+
+	return $node->safe_psql($database // $DATABASE, $queries);
+}
+
+# dump_of(NODE, DATABASE, pg_dump options): what pg_dump writes, without the key
+# that it makes anew each time.  The roles of a policy and the grants of an object,
+# which come in the order of their creation, are sorted.
+sub dump_of
+{
+	my ($node, $database, @options) = @_;
+	my ($stdout, $stderr);
+
+	IPC::Run::run([ 'pg_dump', '--no-sync', @options, $node->connstr($database // $DATABASE) ],
+		'>', \$stdout, '2>', \$stderr)
+	  or die "pg_dump failed: $stderr";
+	$stdout =~ s/^\\(?:un)?restrict \w+$//mg;
+	$stdout =~ s/^(CREATE POLICY .* TO )([\w, ]+)( USING)/$1 . join(', ', sort split(m{, }, $2)) . $3/mge;
+	$stdout =~ s/((?:^GRANT .*\n)+)/join('', sort split(m{^}m, $1))/mge;
+	return $stdout;
+}
+
+# A test: two long texts are the same; shows the lines that differ.
+sub is_same
+{
+	my ($got, $expected, $name) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir;
+	my $differences;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return 1 if ok($got eq $expected, $name);
+	append_to_file("$folder/got", $got);
+	append_to_file("$folder/expected", $expected);
+	IPC::Run::run([ 'diff', '-U2', "$folder/expected", "$folder/got" ], '>', \$differences);
+	diag(substr($differences, 0, 5000));
+	return 0;
+}
+
 # A test: the query gives "t" before the time is over.
 sub becomes_true
 {
@@ -107,22 +257,23 @@ sub becomes
 # A test: the query gives this text now.
 sub is_query
 {
-	my ($node, $query, $expected, $name) = @_;
+	my ($node, $query, $expected, $name, $database) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return is($node->safe_psql($DATABASE, $query), $expected, $name);
+	return is($node->safe_psql($database // $DATABASE, $query), $expected, $name);
 }
 
 # is_refused(NODE, SQL, SQLSTATE, DETAIL-REGEX, NAME, psql options): a test that
 # the SQL ends with an error of that SQLSTATE, whose DETAIL matches; undef as the
-# regex does without.
+# regex does without.  dbname => NAME is another database than "postgres".
 sub is_refused
 {
 	my ($node, $sql, $sqlstate, $detail_regex, $name, %psql_option) = @_;
 	my ($stdout, $stderr) = ('', '');
+	my $database = delete $psql_option{dbname} // $DATABASE;
 
 	my $status = $node->psql(
-		$DATABASE, $sql,
+		$database, $sql,
 		stdout => \$stdout,
 		stderr => \$stderr,
 		on_error_stop => 1,

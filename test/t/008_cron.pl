@@ -1,0 +1,83 @@
+# With pg_cron, setup() registers one job, which does what is due every minute as
+# washminute_owner.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Washminute;
+
+my $node = washminute_node('main', cron => 1);
+my $superuser = $node->safe_psql('postgres', 'SELECT CURRENT_USER');
+my $jobs = "SELECT jobname, schedule, command, database, username, active FROM cron.job";
+my $no_job = "SELECT count(*) FROM washminute.doctor() WHERE finding LIKE 'pg_cron%no active job%'";
+
+is_query($node, $jobs, "washminute run_due|* * * * *|SELECT washminute.run_due()|postgres|$superuser|t",
+	'setup() registers the job');
+$node->safe_psql('postgres', 'SELECT washminute.setup()');
+is_query($node, "SELECT count(*) FROM cron.job", 1, 'once');
+is_query($node, $no_job, 0, 'doctor() is content');
+
+# a job of the user's, and one of ours that was lost
+$node->safe_psql('postgres', "SELECT cron.schedule('nightly', '0 3 * * *', 'VACUUM');
+  SELECT cron.unschedule('washminute run_due')");
+is_query($node, $no_job, 1, 'doctor() misses a job that is gone');
+$node->safe_psql('postgres', 'CREATE ROLE boss LOGIN SUPERUSER');
+$node->safe_psql('postgres', 'SELECT washminute.setup()');
+is_query($node, $no_job, 0, 'setup() brings it back');
+$node->safe_psql('postgres', "UPDATE cron.job SET active = false WHERE jobname = 'washminute run_due'");
+is_query($node, $no_job, 1, 'doctor() misses a job that is switched off');
+$node->safe_psql('postgres', 'SELECT washminute.setup()');
+is_query($node, $no_job, 0, 'setup() switches it on, as the remedy says');
+$node->safe_psql('postgres', 'SELECT washminute.setup()', connstr => $node->connstr('postgres') . ' user=boss');
+is_query($node, "SELECT jobname, username, active FROM cron.job ORDER BY jobname",
+	"nightly|$superuser|t\nwashminute run_due|boss|t", 'another superuser takes the job over, and only that one');
+
+# What expires a request, as a trigger sees it, which tries to be more.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE public.seen (who text, session_owner text, escaped text);
+GRANT INSERT ON public.seen TO PUBLIC;
+CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  escaped text := 'no';
+BEGIN
+  BEGIN
+    RESET ROLE;
+    escaped := CURRENT_USER;
+  EXCEPTION WHEN insufficient_privilege THEN NULL;
+  END;
+  BEGIN
+    SET ROLE boss;
+    escaped := CURRENT_USER;
+  EXCEPTION WHEN insufficient_privilege THEN NULL;
+  END;
+  BEGIN
+    SET SESSION AUTHORIZATION boss;
+    escaped := CURRENT_USER;
+  EXCEPTION WHEN insufficient_privilege THEN NULL;
+  END;
+  INSERT INTO public.seen VALUES (CURRENT_USER, SESSION_USER, escaped);
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER see AFTER UPDATE ON washminute_data.washing_requests
+  FOR EACH ROW WHEN (NEW.status = 'expired') EXECUTE FUNCTION public.see();
+SQL
+$node->safe_psql('postgres', noon() . people(3) . booking('due', cash => '') . noon('1 hour'));
+is_query($node, "SELECT status FROM washminute_data.washing_requests", 'pending', 'a request is due');
+
+# pg_cron begins its jobs at full minutes
+local $PostgreSQL::Test::Utils::timeout_default = 75;
+becomes($node, "SELECT status FROM washminute_data.washing_requests", 'expired', 'the job expires it');
+is_query($node, 'SELECT * FROM public.seen', 'washminute_owner|boss|no',
+	'as washminute_owner, who cannot become anybody else');
+becomes($node, "SELECT DISTINCT status, username FROM cron.job_run_details
+  WHERE command = 'SELECT washminute.run_due()' AND username = 'boss'", 'succeeded|boss', 'pg_cron reports success');
+is_query($node, 'SELECT count(*) FROM washminute.check_invariants()', 0, 'the data are sound');
+
+# outside the job the caller is himself again
+is_query($node, 'SELECT washminute.run_due(); SELECT CURRENT_USER', "0\n$superuser", 'run_due() leaves the caller as he was');
+
+done_testing();
