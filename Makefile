@@ -4,6 +4,9 @@
 #   make install           puts it there
 #   make installcheck      runs the tests on a running server of your own, after make install
 #   make check             runs all tests on throwaway clusters, from a fresh Debian on
+#   make demo              replays a fleet's day on a cluster that stays up; TRACE=, SEED= and
+#                          SPEED= stand in test/demo/run
+#   make demo-stop         ends that cluster and removes it
 #
 # make CC=clang takes another compiler; make WM_WERROR= lets warnings pass.
 #
@@ -72,7 +75,7 @@ endif
 # Goals that work before PostgreSQL is installed do without PGXS
 #
 
-WM_OWN_GOALS = check
+WM_OWN_GOALS = check demo demo-stop
 
 ifneq ($(filter-out $(WM_OWN_GOALS),$(or $(MAKECMDGOALS),all)),)
 
@@ -97,4 +100,12 @@ ifneq ($(filter check,$(MAKECMDGOALS)),)
 .PHONY: check
 check:
 	@test/check
+endif
+
+ifneq ($(filter demo demo-stop,$(MAKECMDGOALS)),)
+.PHONY: demo demo-stop
+demo:
+	@test/demo/run
+demo-stop:
+	@test/demo/stop
 endif

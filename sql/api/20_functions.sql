@@ -90,7 +90,7 @@ $$;
 COMMENT ON FUNCTION washminute_api.set_status(text) IS 'Go online or offline.';
 
 CREATE OR REPLACE FUNCTION washminute_api.balance() RETURNS numeric
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -5,6 +5,7 @@ DELETE FROM washminute.setup_object;
 INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'instance'),
   ('table', 'washminute_data', 'migrations'),
+  ('table', 'washminute_data', 'made_objects'),
   ('table', 'washminute_data', 'settings'),
   ('table', 'washminute_data', 'users'),
   ('table', 'washminute_data', 'washmen'),
@@ -223,40 +224,78 @@ END
 $$;
 COMMENT ON FUNCTION washminute._setup_migrations() IS 'Internal: the part of setup() that runs the migrations.';
 
--- Policies, triggers, grants and the API, made anew. Functions and views are
--- replaced in place, so that what users built on them stays; where a view has
--- changed its form, PostgreSQL wants it dropped first, and refuses that, with
--- the reason, as long as something of a user depends on it.
+-- Policies, triggers, grants and the API, made anew; what the last version made
+-- and this one has no longer, goes. Functions and views are replaced in place, so
+-- that what users built on them stays; where one has changed its form, PostgreSQL
+-- wants our views and functions dropped first, and refuses that, with the reason,
+-- as long as something of a user depends on one. Runs as washminute_owner.
 CREATE OR REPLACE FUNCTION washminute._setup_replace() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
+BEGIN
+  BEGIN
+    PERFORM washminute._setup_run_scripts();
+  EXCEPTION WHEN invalid_table_definition OR invalid_function_definition THEN
+    PERFORM washminute._setup_drop((
+      SELECT pg_catalog.jsonb_agg(m) FROM washminute_data.made_objects AS m
+       WHERE m.kind = 'view' OR (m.kind = 'function' AND m.schema = 'washminute_api')));
+    PERFORM washminute._setup_run_scripts();
+  END;
+
+  PERFORM washminute._setup_drop((
+    SELECT pg_catalog.jsonb_agg(m) FROM washminute_data.made_objects AS m
+     WHERE NOT EXISTS (SELECT FROM washminute.setup_object AS o
+                        WHERE (o.kind, o.schema, o.name, o.parent) = (m.kind, m.schema, m.name, m.parent))));
+  DELETE FROM washminute_data.made_objects;
+  INSERT INTO washminute_data.made_objects (kind, schema, name, parent)
+  SELECT o.kind, o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind <> 'table';
+END
+$$;
+COMMENT ON FUNCTION washminute._setup_replace() IS
+  'Internal: the part of setup() that replaces policies, triggers, grants and the API.';
+
+CREATE OR REPLACE FUNCTION washminute._setup_run_scripts() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT
+AS $$
 DECLARE
+  user_roles constant text := 'washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service';
   found record;
 BEGIN
+  -- policies have no OR REPLACE, and a grant that a script no longer has must go
   FOR found IN
-    SELECT o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind = 'policy'
+    SELECT CASE o.kind
+             WHEN 'policy'
+             THEN pg_catalog.format('DROP POLICY IF EXISTS %I ON %I.%I', o.name, o.schema, o.parent)
+             WHEN 'function'
+             THEN pg_catalog.format('REVOKE ALL ON FUNCTION %I.%I(%s) FROM %s', o.schema, o.name, o.parent, user_roles)
+             ELSE pg_catalog.format('REVOKE ALL ON TABLE %I.%I FROM %s', o.schema, o.name, user_roles)
+           END AS command
+      FROM washminute.setup_object AS o
+     WHERE o.kind = 'policy'
+        OR (o.kind IN ('table', 'view')
+            AND pg_catalog.to_regclass(pg_catalog.format('%I.%I', o.schema, o.name)) IS NOT NULL)
+        OR (o.kind = 'function'
+            AND pg_catalog.to_regprocedure(pg_catalog.format('%I.%I(%s)', o.schema, o.name, o.parent)) IS NOT NULL)
+    UNION ALL
+    SELECT pg_catalog.format('REVOKE ALL ON SCHEMA washminute_data, washminute_api FROM %s', user_roles)
   LOOP
-    EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %I.%I', found.name, found.schema, found.parent);
+    EXECUTE found.command;
   END LOOP;
 
   FOR found IN
     SELECT s.body FROM washminute.setup_script AS s
      WHERE s.kind IN ('policy', 'api') ORDER BY s.kind DESC, s.name COLLATE "C"
   LOOP
-    BEGIN
-      EXECUTE found.body;
-    EXCEPTION WHEN invalid_table_definition OR invalid_function_definition THEN
-      PERFORM washminute._setup_drop_replaceable();
-      EXECUTE found.body;
-    END;
+    EXECUTE found.body;
   END LOOP;
 END
 $$;
-COMMENT ON FUNCTION washminute._setup_replace() IS
-  'Internal: the part of setup() that replaces policies, triggers, grants and the API.';
+COMMENT ON FUNCTION washminute._setup_run_scripts() IS
+  'Internal: the part of setup() that runs the scripts of policies, triggers, grants and the API.';
 
-CREATE OR REPLACE FUNCTION washminute._setup_drop_replaceable() RETURNS void
+CREATE OR REPLACE FUNCTION washminute._setup_drop(objects jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
@@ -264,29 +303,28 @@ DECLARE
   found record;
 BEGIN
   FOR found IN
-    SELECT pg_catalog.format('DROP VIEW %I.%I', o.schema, o.name) AS command
-      FROM washminute.setup_object AS o
-      JOIN pg_catalog.pg_class AS c
-        ON c.relname = o.name AND c.relkind = 'v'
-       AND c.relnamespace = pg_catalog.to_regnamespace(o.schema::text)
-     WHERE o.kind = 'view'
-    UNION ALL
-    SELECT pg_catalog.format('DROP FUNCTION %s', p.oid::pg_catalog.regprocedure)
-      FROM washminute.setup_object AS o
-      JOIN pg_catalog.pg_proc AS p
-        ON p.proname = o.name AND p.pronamespace = pg_catalog.to_regnamespace(o.schema::text)
-       AND pg_catalog.oidvectortypes(p.proargtypes) = o.parent
-     WHERE o.kind = 'function' AND o.schema = 'washminute_api'
+    SELECT CASE o.kind
+             WHEN 'policy'
+             THEN pg_catalog.format('DROP POLICY IF EXISTS %I ON %I.%I', o.name, o.schema, o.parent)
+             WHEN 'trigger'
+             THEN pg_catalog.format('DROP TRIGGER IF EXISTS %I ON %I.%I', o.name, o.schema, o.parent)
+             WHEN 'view'
+             THEN pg_catalog.format('DROP VIEW IF EXISTS %I.%I', o.schema, o.name)
+             ELSE pg_catalog.format('DROP FUNCTION IF EXISTS %I.%I(%s)', o.schema, o.name, o.parent)
+           END AS command
+      FROM pg_catalog.jsonb_to_recordset(objects) AS o (kind text, schema text, name text, parent text)
+     ORDER BY pg_catalog.array_position(ARRAY['policy', 'trigger', 'view', 'function'], o.kind)
   LOOP
     EXECUTE found.command;
   END LOOP;
 END
 $$;
-COMMENT ON FUNCTION washminute._setup_drop_replaceable() IS
-  'Internal: the part of setup() that drops our views and API functions, never with CASCADE.';
+COMMENT ON FUNCTION washminute._setup_drop(jsonb) IS
+  'Internal: drops what an earlier setup() made, never with CASCADE.';
 
--- The job of pg_cron, where pg_cron is in this database. cron.schedule replaces
--- a job of the same name and user; one of another user is removed.
+-- The job of pg_cron, where pg_cron is in this database. One that is there is
+-- made anew: it may be another user's, and a restored one names the host and
+-- port of the server that was dumped.
 CREATE OR REPLACE FUNCTION washminute._setup_cron() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
@@ -296,11 +334,8 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE 'SELECT cron.unschedule(jobid) FROM cron.job
-            WHERE jobname = ''washminute run_due'' AND username <> CURRENT_USER
-              AND database = pg_catalog.current_database()';
-  EXECUTE 'SELECT cron.alter_job(
-             cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()''),
-             active => true)';
+            WHERE jobname = ''washminute run_due'' AND database = pg_catalog.current_database()';
+  EXECUTE 'SELECT cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'')';
 END
 $$;
 COMMENT ON FUNCTION washminute._setup_cron() IS 'Internal: the part of setup() that registers the pg_cron job.';

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION washminute.nearby_washmen(
     radius_step_m float8 DEFAULT NULL, radius_limit_m float8 DEFAULT NULL,
     max_results integer DEFAULT 50, max_age interval DEFAULT NULL)
 RETURNS TABLE (washman_id text, distance_m float8, radius_m float8, located_at timestamptz)
-LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 20
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_nearby_washmen';
 COMMENT ON FUNCTION washminute.nearby_washmen(float8, float8, float8, float8, float8, integer, interval) IS

@@ -26,7 +26,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_record_payment';
 COMMENT ON FUNCTION washminute.record_payment(uuid, numeric, text) IS
-  'Records that the whole amount of a card order (MAD) has arrived, and offers the job. Returns how many washmen were offered it.';
+  'Records that the whole amount of a card order (MAD) has arrived, and offers the job; once the request is cancelled or expired the money is due back instead. The same reference again does nothing. Returns how many washmen were offered the job.';
 
 CREATE OR REPLACE FUNCTION washminute.expire_due() RETURNS integer
 LANGUAGE C VOLATILE PARALLEL UNSAFE

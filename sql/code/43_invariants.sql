@@ -11,7 +11,7 @@ AS $$
   SELECT 'live jobs of a washman never overlap', pg_catalog.format('jobs %s and %s', a.job_id, b.job_id)
     FROM washminute_data.jobs AS a
     JOIN washminute_data.jobs AS b
-      ON b.washman_id = a.washman_id AND b.job_id > a.job_id AND b.period && a.period
+      ON b.washman_id = a.washman_id AND b.job_id > a.job_id AND b.period OPERATOR(pg_catalog.&&) a.period
    WHERE a.live AND b.live
   UNION ALL
   SELECT 'a request is in hand exactly while a live job of its washman stands', r.request_id::text
@@ -23,10 +23,11 @@ AS $$
   UNION ALL
   SELECT 'a request that was done has exactly one job with that outcome', r.request_id::text
     FROM washminute_data.washing_requests AS r
-   WHERE r.status IN ('completed', 'no_show')
-     AND (SELECT pg_catalog.count(*) FROM washminute_data.jobs AS j
-           WHERE j.request_id = r.request_id AND j.outcome = r.status
-             AND j.washman_id = r.washman_id) <> 1
+    LEFT JOIN (SELECT j.request_id, j.washman_id, j.outcome, pg_catalog.count(*) AS jobs
+                 FROM washminute_data.jobs AS j GROUP BY j.request_id, j.washman_id, j.outcome) AS done
+           ON done.request_id = r.request_id AND done.outcome = r.status
+          AND done.washman_id = r.washman_id
+   WHERE r.status IN ('completed', 'no_show') AND done.jobs IS DISTINCT FROM 1
   UNION ALL
   SELECT 'the washman of a job was offered the request', j.job_id::text
     FROM washminute_data.jobs AS j
@@ -41,6 +42,15 @@ AS $$
        WHERE e.request_id = r.request_id ORDER BY e.event_id DESC LIMIT 1) AS last ON true
    WHERE last.status IS DISTINCT FROM r.status
   UNION ALL
+  SELECT 'each move in the event log is one that is allowed', pg_catalog.format('event %s', e.event_id)
+    FROM (SELECT e.event_id, e.data->>'status' AS status,
+                 pg_catalog.lag(e.data->>'status', 1, 'pending')
+                   OVER (PARTITION BY e.request_id ORDER BY e.event_id) AS previous
+            FROM washminute_data.events AS e WHERE e.request_id IS NOT NULL) AS e
+   WHERE e.status <> e.previous
+     AND NOT EXISTS (SELECT FROM washminute_data.request_transitions AS t
+                      WHERE t.from_status = e.previous AND t.to_status = e.status)
+  UNION ALL
   SELECT 'order and request agree', pg_catalog.format('order %s is %s, its request %s', o.order_id, o.status, r.status)
     FROM washminute_data.washing_requests AS r
     JOIN washminute_data.orders AS o ON o.order_id = r.order_id
@@ -52,19 +62,20 @@ AS $$
                ELSE o.status IN ('pending', 'paid') END
       OR (o.payment_method = 'card' AND o.status = 'completed' AND NOT o.payment_verified)
   UNION ALL
-  SELECT 'every order has a request', o.order_id::text
+  SELECT 'every order has a request, of the same customer', o.order_id::text
     FROM washminute_data.orders AS o
-   WHERE NOT EXISTS (SELECT FROM washminute_data.washing_requests AS r WHERE r.order_id = o.order_id)
+   WHERE NOT EXISTS (SELECT FROM washminute_data.washing_requests AS r
+                      WHERE r.order_id = o.order_id AND r.customer_id = o.customer_id)
   UNION ALL
   SELECT 'the lines of an order sum to its total', o.order_id::text
     FROM washminute_data.orders AS o
    WHERE o.total IS DISTINCT FROM
          (SELECT pg_catalog.sum(l.price) FROM washminute_data.order_lines AS l WHERE l.order_id = o.order_id)
   UNION ALL
-  SELECT 'a pending request has a timer', r.request_id::text
+  SELECT 'a pending request has a timer that is due when it expires', r.request_id::text
     FROM washminute_data.washing_requests AS r
     LEFT JOIN washminute_data.request_timers AS t ON t.request_id = r.request_id
-   WHERE r.status = 'pending' AND t.request_id IS NULL
+   WHERE r.status = 'pending' AND (t.due_at <= r.expires_at) IS NOT TRUE
   UNION ALL
   SELECT 'a washman''s balance is the sum of his transfers', a.account_id
     FROM washminute_data.accounts AS a
@@ -80,9 +91,12 @@ AS $$
            ON s.washman_id = a.washman_id
    WHERE a.kind = 'washman' AND a.held <> COALESCE(s.held, 0)
   UNION ALL
-  SELECT 'every washman has an account', w.washman_id
-    FROM washminute_data.washmen AS w
-   WHERE NOT EXISTS (SELECT FROM washminute_data.accounts AS a WHERE a.washman_id = w.washman_id)
+  SELECT 'every washman has a status and an account', u.user_id
+    FROM washminute_data.users AS u
+   WHERE 'washman' = ANY (u.kinds)
+     AND NOT (EXISTS (SELECT FROM washminute_data.washmen AS w WHERE w.washman_id = u.user_id)
+              AND EXISTS (SELECT FROM washminute_data.accounts AS a
+                           WHERE a.washman_id = u.user_id AND a.account_id = 'washman:' || u.user_id))
   UNION ALL
   SELECT 'a completed order took its commission', o.order_id::text
     FROM washminute_data.orders AS o
@@ -90,6 +104,35 @@ AS $$
     JOIN washminute_data.jobs AS j ON j.request_id = r.request_id AND j.outcome = 'completed'
     LEFT JOIN washminute_data.transfers AS t ON t.order_id = o.order_id AND t.purpose = 'commission'
    WHERE j.commission <> COALESCE(t.amount, 0)
+  UNION ALL
+  SELECT 'transfers are between the accounts of their purpose', t.transfer_id::text
+    FROM washminute_data.transfers AS t
+    LEFT JOIN washminute_data.orders AS o ON o.order_id = t.order_id
+    LEFT JOIN washminute_data.washing_requests AS r ON r.order_id = t.order_id
+   WHERE ((t.debit_account, t.credit_account) = (
+           SELECT CASE t.purpose
+                    WHEN 'payment' THEN 'card_clearing'
+                    WHEN 'commission'
+                    THEN CASE o.payment_method WHEN 'card' THEN 'customer_funds' ELSE 'washman:' || r.washman_id END
+                    WHEN 'settlement'
+                    THEN CASE WHEN t.debit_account LIKE 'washman:%' THEN t.debit_account ELSE 'cash_settlement' END
+                    ELSE 'customer_funds' END,
+                  CASE t.purpose
+                    WHEN 'payment' THEN 'customer_funds'
+                    WHEN 'commission' THEN 'platform_revenue'
+                    WHEN 'washman_income' THEN 'washman:' || r.washman_id
+                    WHEN 'refund_due' THEN 'refunds_payable'
+                    WHEN 'settlement'
+                    THEN CASE WHEN t.credit_account LIKE 'washman:%' AND t.debit_account NOT LIKE 'washman:%'
+                              THEN t.credit_account ELSE 'cash_settlement' END
+                    END)) IS NOT TRUE
+  UNION ALL
+  SELECT 'a washman''s income from a card order is its total less the commission', o.order_id::text
+    FROM washminute_data.orders AS o
+    JOIN washminute_data.washing_requests AS r ON r.order_id = o.order_id
+    JOIN washminute_data.jobs AS j ON j.request_id = r.request_id AND j.outcome = 'completed'
+    LEFT JOIN washminute_data.transfers AS t ON t.order_id = o.order_id AND t.purpose = 'washman_income'
+   WHERE CASE o.payment_method WHEN 'card' THEN o.total - j.commission ELSE 0 END <> COALESCE(t.amount, 0)
   UNION ALL
   SELECT 'an order that was not completed took no commission', t.order_id::text
     FROM washminute_data.transfers AS t

@@ -34,5 +34,20 @@ COMMENT ON COLUMN washminute_data.migrations.sha256 IS 'SHA-256 of the script''s
 COMMENT ON COLUMN washminute_data.migrations.version IS 'The version of the extension that brought it.';
 COMMENT ON COLUMN washminute_data.migrations.applied_at IS 'When it ran.';
 
+CREATE TABLE washminute_data.made_objects (
+    kind text NOT NULL,
+    schema name NOT NULL,
+    name name NOT NULL,
+    parent text NOT NULL,
+    CONSTRAINT made_objects_pk PRIMARY KEY (kind, schema, name, parent)
+);
+COMMENT ON TABLE washminute_data.made_objects IS
+  'The policies, triggers, views and functions that the last setup() made. The next one drops those that its version no longer has.';
+COMMENT ON COLUMN washminute_data.made_objects.kind IS 'policy, trigger, view or function.';
+COMMENT ON COLUMN washminute_data.made_objects.schema IS 'washminute_data or washminute_api.';
+COMMENT ON COLUMN washminute_data.made_objects.name IS 'Name of the object.';
+COMMENT ON COLUMN washminute_data.made_objects.parent IS 'As in washminute.setup_object.';
+
+ALTER TABLE washminute_data.made_objects ENABLE ROW LEVEL SECURITY;
 ALTER TABLE washminute_data.instance ENABLE ROW LEVEL SECURITY;
 ALTER TABLE washminute_data.migrations ENABLE ROW LEVEL SECURITY;

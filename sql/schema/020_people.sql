@@ -51,13 +51,12 @@ CREATE TABLE washminute_data.washman_positions (
     last_location_updated_at timestamptz NOT NULL,
     accuracy_m double precision,
     CONSTRAINT washman_positions_pk PRIMARY KEY (washman_id),
-    CONSTRAINT washman_positions_washman_fk FOREIGN KEY (washman_id) REFERENCES washminute_data.washmen (washman_id),
     CONSTRAINT washman_positions_accuracy_not_negative CHECK (accuracy_m >= 0)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX washman_positions_last_location ON washminute_data.washman_positions USING gist (last_location);
 COMMENT ON TABLE washminute_data.washman_positions IS
   'The last known position of each washman. Written by reports alone: no command locks its rows and no foreign key refers to it.';
-COMMENT ON COLUMN washminute_data.washman_positions.washman_id IS 'The washman.';
+COMMENT ON COLUMN washminute_data.washman_positions.washman_id IS 'The washman; without a foreign key, since positions come from washmen only.';
 COMMENT ON COLUMN washminute_data.washman_positions.last_location IS 'WGS 84.';
 COMMENT ON COLUMN washminute_data.washman_positions.last_location_updated_at IS 'Time of the fix.';
 COMMENT ON COLUMN washminute_data.washman_positions.accuracy_m IS 'Accuracy of the fix in metres, as the device says.';

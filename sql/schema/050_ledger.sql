@@ -18,8 +18,9 @@ CREATE TABLE washminute_data.accounts (
                        ELSE num_nonnulls(washman_id, balance, held, minimum) = 0 END),
     CONSTRAINT accounts_held_not_negative CHECK (held >= 0 AND held <> 'NaN'::numeric),
     CONSTRAINT accounts_minimum_kept CHECK (balance - held >= minimum)
-) WITH (fillfactor = 50);
-COMMENT ON TABLE washminute_data.accounts IS 'The accounts of the books, in MAD.';
+) WITH (fillfactor = 10);
+COMMENT ON TABLE washminute_data.accounts IS
+  'The accounts of the books, in MAD. Much room is left in its pages: an update that found none would write the index, which every acceptance reads.';
 COMMENT ON COLUMN washminute_data.accounts.account_id IS 'washman:<id>, or the name of a platform account.';
 COMMENT ON COLUMN washminute_data.accounts.kind IS 'washman or platform.';
 COMMENT ON COLUMN washminute_data.accounts.washman_id IS 'Whose account it is.';
@@ -50,6 +51,8 @@ CREATE TABLE washminute_data.transfers (
 );
 CREATE UNIQUE INDEX transfers_once_per_order ON washminute_data.transfers (order_id, purpose)
   WHERE purpose <> 'settlement';
+CREATE UNIQUE INDEX transfers_payment_reference_once ON washminute_data.transfers (reason)
+  WHERE purpose = 'payment';
 CREATE INDEX transfers_debit ON washminute_data.transfers (debit_account, transfer_id);
 CREATE INDEX transfers_credit ON washminute_data.transfers (credit_account, transfer_id);
 COMMENT ON TABLE washminute_data.transfers IS

@@ -87,12 +87,12 @@ ClockIsSet(void)
 	return clock.is_set;
 }
 
-TimestampTz
-ClockNow(void)
+/* What the clock shows at a real time. */
+static TimestampTz
+ClockAt(TimestampTz real_now)
 {
 	SharedClock clock;
 	double		shown;
-	TimestampTz real_now = GetCurrentTransactionStartTimestamp();
 
 	ClockRead(&clock);
 	if (!clock.is_set)
@@ -104,6 +104,18 @@ ClockNow(void)
 	shown = (double) clock.shown_at +
 		(double) (real_now - clock.real_at) * clock.rate;
 	return (TimestampTz) rint(Min(shown, (double) CLOCK_AT_MAX));
+}
+
+TimestampTz
+ClockNow(void)
+{
+	return ClockAt(GetCurrentTransactionStartTimestamp());
+}
+
+TimestampTz
+ClockThisMoment(void)
+{
+	return ClockAt(GetCurrentTimestamp());
 }
 
 /* washminute.now() */

@@ -16,6 +16,12 @@
  */
 extern TimestampTz ClockNow(void);
 
+/*
+ * The time at this moment: for deadlines, which a transaction that was begun
+ * early, or waited for a lock, must not outwit.
+ */
+extern TimestampTz ClockThisMoment(void);
+
 /* Is a shared clock set? */
 extern bool ClockIsSet(void);
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -17,7 +18,9 @@
 #include "base/caller.h"
 #include "base/command.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "base/guc.h"
+#include "base/json.h"
 #include "base/readiness.h"
 
 /* Longest actor in a log line, in bytes. */
@@ -75,34 +78,65 @@ CommandRunBody(const Command *command, FunctionCallInfo fcinfo)
 	return result;
 }
 
+pg_noreturn static void CommandFailed(const Command *command,
+									  FunctionCallInfo fcinfo,
+									  const char *correlation_id,
+									  instr_time started);
+
+/*
+ * An error of the body.  Checks come before constraints.  So one of class 23
+ * says that the transaction's snapshot, by which foreign keys are checked in
+ * repeatable read and serializable, is older than what the command has read; in
+ * read committed a duplicate key says that another session was quicker.  A
+ * constraint that a user has added is passed on as it is.
+ */
+static void
+CommandFailed(const Command *command, FunctionCallInfo fcinfo,
+			  const char *correlation_id, instr_time started)
+{
+	ErrorData  *error = CopyErrorData();
+	bool		too_old = IsolationUsesXactSnapshot() ?
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION :
+		error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION;
+	JsonObject	facts;
+
+	FlushErrorState();
+	if (washminute_log_commands)
+		CommandLog(command, fcinfo,
+				   too_old ? "PT503" : unpack_sql_state(error->sqlerrcode),
+				   correlation_id, started);
+	if (!too_old)
+		ReThrowError(error);
+
+	JsonOpen(&facts);
+	JsonText(&facts, "constraint", error->constraint_name);
+	ErrorRaise(WM_SNAPSHOT_TOO_OLD, JsonClose(&facts));
+}
+
 Datum
 CommandRun(const Command *command, FunctionCallInfo fcinfo)
 {
 	MemoryContext context = CurrentMemoryContext;
 	instr_time	started;
-	char	   *correlation_id;
+	char	   *volatile correlation_id = NULL;
 	Datum		result;
 
-	if (!washminute_log_commands)
-		return CommandRunBody(command, fcinfo);
-
 	INSTR_TIME_SET_CURRENT(started);
-	correlation_id = CallerCorrelationId();
+	if (washminute_log_commands)
+		correlation_id = CallerCorrelationId();
 	PG_TRY();
 	{
 		result = CommandRunBody(command, fcinfo);
 	}
 	PG_CATCH();
 	{
-		int			sqlstate = geterrcode();
-
 		MemoryContextSwitchTo(context);
-		CommandLog(command, fcinfo, unpack_sql_state(sqlstate),
-				   correlation_id, started);
-		PG_RE_THROW();
+		CommandFailed(command, fcinfo, correlation_id, started);
+		pg_unreachable();
 	}
 	PG_END_TRY();
-	CommandLog(command, fcinfo, "00000", correlation_id, started);
+	if (washminute_log_commands)
+		CommandLog(command, fcinfo, "00000", correlation_id, started);
 	return result;
 }
 

@@ -69,10 +69,10 @@
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
 	  "The services on offer are the active rows of washminute_data.services.") \
 	X(WM_OUTSIDE_ZONES, "PT404", "the place is outside every service zone", \
-	  "The zones served are the active rows of washminute_data.service_zones.") \
+	  "Longitude comes first. The zones served are the active rows of washminute_data.service_zones.") \
 	/* 409: conflicts with the present state */ \
 	X(WM_ALREADY_ACCEPTED, "PT409", "the request was already accepted", \
-	  "Another offer will come. If DETAIL says byYou, the job is this washman's already.") \
+	  "If DETAIL says byYou, the job is this washman's already; else another offer will come.") \
 	X(WM_REQUEST_CANCELLED, "PT409", "the request was cancelled", \
 	  "Nothing is left to do for this request.") \
 	X(WM_WASHMAN_BUSY, "PT409", "the washman has a job at that time", \
@@ -87,6 +87,8 @@
 	  "Book within the opening hours that DETAIL gives, in the zone's local time.") \
 	X(WM_ORDER_STATE, "PT409", "the order's state does not allow this", \
 	  "DETAIL gives the present state of the order.") \
+	X(WM_PAYMENT_REFERENCE_USED, "PT409", "the payment reference was used for another order", \
+	  "A payment belongs to one order: check which one it was made for.") \
 	X(WM_MIGRATION_CHANGED, "PT409", "a migration that has run was changed since", \
 	  "Install the files of the release again; a change of the data is a new migration.") \
 	X(WM_SCHEMA_FOREIGN, "PT409", "a schema of this name belongs to somebody else", \
@@ -97,7 +99,7 @@
 	  "Rename or drop the object that DETAIL names, then call washminute.setup() again.") \
 	/* 410 and 422: too late; same key for something else */ \
 	X(WM_OFFER_EXPIRED, "PT410", "the offer has expired", \
-	  "Another offer will come.") \
+	  "Nothing is left to do for this offer.") \
 	X(WM_REQUEST_EXPIRED, "PT410", "the request has expired", \
 	  "Nothing is left to do for this request; the customer may book again.") \
 	X(WM_IDEMPOTENCY_KEY_REUSED, "PT422", "the idempotency key was used for another request", \
@@ -120,8 +122,10 @@
 	X(WM_OWNER_DIFFERS, "PT503", "the tables do not belong to washminute_owner", \
 	  "Call SELECT washminute.setup() as a superuser: after a restore it repairs the ownership.") \
 	X(WM_SETTING_MISSING, "PT503", "a business rule is missing", \
-	  "INSERT the row that DETAIL names into washminute_data.settings again.") \
-	X(WM_LOCK_TIMEOUT, "PT503", "the lock was not had in time", \
+	  "SELECT washminute.setup() puts the row of washminute_data.settings back with its default.") \
+	X(WM_SNAPSHOT_TOO_OLD, "PT503", "the data changed since the transaction began", \
+	  "Repeat the call in a new transaction.") \
+	X(WM_LOCK_TIMEOUT, "PT503", "the lock could not be taken in time", \
 	  "Try again with the same idempotency key; washminute.lock_timeout sets how long a call waits.")
 
 typedef enum WashminuteError

@@ -19,7 +19,8 @@ IdentityBecomeOwner(Identity *saved)
 
 	GetUserIdAndSecContext(&saved->user_id, &saved->security_context);
 	SetUserIdAndSecContext(owner, saved->security_context |
-						   SECURITY_LOCAL_USERID_CHANGE);
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
 }
 
 void

@@ -5,8 +5,9 @@
  *
  * What only a superuser may start (setup, adopt, the scheduler) works on tables
  * that washminute_owner can put triggers on.  Nothing of his may run with a
- * superuser's rights, so the identity is switched in a context that blocks SET
- * ROLE and RESET ROLE.
+ * superuser's rights: so the identity is switched in a context that blocks SET
+ * ROLE and RESET ROLE, and where a deferred trigger, which would run at commit
+ * as the superuser again, cannot be fired.
  *
  *-------------------------------------------------------------------------
  */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -122,6 +123,12 @@ washminute_lock_setup(PG_FUNCTION_ARGS)
 {
 	LOCKTAG		tag = LockTag(LOCK_SETUP, 0);
 
+	if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+		PG_RETURN_VOID();
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+
+	/* an older snapshot does not show what the other one has done */
+	if (IsolationUsesXactSnapshot())
+		ErrorRaise(WM_SNAPSHOT_TOO_OLD, NULL);
 	PG_RETURN_VOID();
 }

@@ -29,21 +29,20 @@ MoneyFromArgument(Datum numeric, const char *argument)
 	Numeric		value = DatumGetNumeric(numeric);
 	Datum		hundredfold;
 	Datum		whole;
-	Datum		most = NumericGetDatum(int64_to_numeric(MONEY_MAX));
 
 	if (numeric_is_nan(value) || numeric_is_inf(value))
 		ErrorRaiseArgument(WM_AMOUNT_INVALID, argument, "be a number");
 
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt,
+										 DirectFunctionCall1(numeric_abs, numeric),
+										 MoneyToNumeric(MONEY_MAX))))
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, argument,
+						   "be below 10 000 000 000");
 	hundredfold = TimesHundred(numeric);
 	whole = DirectFunctionCall2(numeric_trunc, hundredfold, Int32GetDatum(0));
 	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, hundredfold, whole)))
 		ErrorRaiseArgument(WM_AMOUNT_INVALID, argument,
 						   "have at most two decimals");
-	if (DatumGetBool(DirectFunctionCall2(numeric_gt,
-										 DirectFunctionCall1(numeric_abs, whole),
-										 most)))
-		ErrorRaiseArgument(WM_AMOUNT_INVALID, argument,
-						   "be below 10 000 000 000");
 	return DatumGetInt64(DirectFunctionCall1(numeric_int8, whole));
 }
 

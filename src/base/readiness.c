@@ -27,6 +27,7 @@
 #include "base/statement.h"
 
 static bool known_ready = false;
+static uint64 invalidations = 0;	/* to notice one during the look */
 static Oid	instance_relid = InvalidOid;
 
 
@@ -47,21 +48,29 @@ static Statement select_foreign_table = {
 	" ORDER BY c.relname LIMIT 1"
 };
 
+static Statement select_owner_is_in = {
+	"SELECT WHERE pg_catalog.has_schema_privilege('washminute_owner', 'washminute', 'USAGE')"
+};
+
 static Statement select_identity = {
 	"SELECT system_identifier, database_oid FROM washminute_data.instance"
 };
 
+/* setup(), or something that was done to the table: a drop, another owner. */
 static void
 InstanceRelationChanged(Datum argument, Oid relid)
 {
-	if (relid == InvalidOid || relid == instance_relid)
-		known_ready = false;
+	if (relid != InvalidOid && relid != instance_relid)
+		return;
+	known_ready = false;
+	invalidations++;
 }
 
 static void
 FunctionChanged(Datum argument, int cacheid, uint32 hashvalue)
 {
 	known_ready = false;
+	invalidations++;
 }
 
 void
@@ -107,6 +116,9 @@ ReadinessLook(char **facts)
 		return READINESS_OWNER_DIFFERS;
 	}
 
+	/* CREATE EXTENSION anew: setup() has not granted anything yet */
+	if (StatementRun(&select_owner_is_in, NULL) == 0)
+		return READINESS_NOT_SET_UP;
 	/* the tables are his, and the caller may be a superuser */
 	IdentityBecomeOwner(&saved);
 	rows = StatementRun(&select_versions, NULL);
@@ -132,6 +144,7 @@ void
 ReadinessRequire(void)
 {
 	char	   *facts;
+	uint64		before = invalidations;
 
 	if (known_ready)
 		return;
@@ -145,7 +158,7 @@ ReadinessRequire(void)
 		case READINESS_VERSION_DIFFERS:
 			ErrorRaise(WM_VERSION_DIFFERS, facts);
 		case READINESS_READY:
-			known_ready = true;
+			known_ready = before == invalidations;
 	}
 }
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -85,9 +86,18 @@ StatementOpen(Statement *statement, Arguments *arguments, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = StatementPlan(statement, CURSOR_OPT_FAST_PLAN);
-	Portal		portal = SPI_cursor_open(NULL, plan, arguments->values,
-										 arguments->nulls, read_only);
+	Portal		portal;
 
+	/* a cursor that is not read-only would take the transaction's snapshot */
+	if (!read_only)
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetLatestSnapshot());
+	}
+	portal = SPI_cursor_open(NULL, plan, arguments->values, arguments->nulls,
+							 true);
+	if (!read_only)
+		PopActiveSnapshot();
 	MemoryContextSwitchTo(context);
 
 	if (portal == NULL)

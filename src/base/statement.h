@@ -53,8 +53,9 @@ extern uint64 StatementRun(Statement *statement, Arguments *arguments);
 extern void StatementRunOne(Statement *statement, Arguments *arguments);
 
 /*
- * Open a statement as a cursor, planned for its first rows.  read_only takes the
- * snapshot of the calling query, else the statement sees what this command wrote.
+ * Open a SELECT as a cursor, planned for its first rows.  read_only takes the
+ * snapshot of the calling query, else it is the latest one, in which this
+ * command's own writes are seen.
  */
 extern Portal StatementOpen(Statement *statement, Arguments *arguments,
 							bool read_only);

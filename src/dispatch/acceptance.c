@@ -83,7 +83,7 @@ RequireOffer(const Request *request, const char *washman_id)
 	expires_at = RowTime(0, 1);
 	declined = RowBool(0, 2);
 
-	if (!declined && ClockNow() >= Min(expires_at, request->expires_at))
+	if (!declined && ClockThisMoment() >= Min(expires_at, request->expires_at))
 	{
 		JsonObject	facts;
 

@@ -33,6 +33,7 @@
 /* The most services of one order, and characters of an address. */
 #define SERVICES_MAX 20
 #define ADDRESS_MAX 500
+#define SERVICE_CODE_MAX 40
 
 COMMAND(create_booking, 0);
 
@@ -134,6 +135,9 @@ BookingServices(FunctionCallInfo fcinfo, Booking *booking)
 		if (nulls[i])
 			ErrorRaiseArgument(WM_ARGUMENT_INVALID, "service_codes",
 							   "hold no NULL");
+		if (VARSIZE_ANY_EXHDR(DatumGetTextPP(codes[i])) > SERVICE_CODE_MAX)
+			ErrorRaiseArgument(WM_ARGUMENT_TOO_LONG, "service_codes",
+							   "hold codes of at most 40 characters");
 		for (int j = 0; j < i; j++)
 			if (DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID,
 													 codes[i], codes[j])))
@@ -332,7 +336,7 @@ BookingWrite(Booking *booking, const Settings *settings)
 	InsertOrder(booking, order_id);
 	InsertRequest(booking, order_id, request_id, expires_at);
 	RequestRead(request_id, &request);
-	RequestSetExpiry(&request, expires_at);
+	RequestSetTimer(request_id, expires_at);
 
 	RequestData(&request, &data);
 	JsonText(&data, "reference", booking->reference);

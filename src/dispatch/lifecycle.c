@@ -66,6 +66,12 @@ static Statement update_order_paid = {
 	2, {UUIDOID, TIMESTAMPTZOID}
 };
 
+static Statement select_payment = {
+	"SELECT order_id FROM washminute_data.transfers"
+	" WHERE purpose = 'payment' AND reason = $1",
+	1, {TEXTOID}
+};
+
 static Statement select_due = {
 	"SELECT request_id FROM washminute_data.request_timers"
 	" WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
@@ -244,8 +250,70 @@ cancel_request_body(FunctionCallInfo fcinfo)
 }
 
 /*
+ * Was this very payment recorded for the order before?  For another order it is
+ * WM_PAYMENT_REFERENCE_USED.
+ */
+static bool
+PaymentIsRecorded(const Request *request, const char *payment_reference)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, payment_reference);
+	if (StatementRun(&select_payment, &arguments) == 0)
+		return false;
+	if (memcmp(RowUuid(0, 1), &request->order_id, sizeof(pg_uuid_t)) != 0)
+		ErrorRaiseText(WM_PAYMENT_REFERENCE_USED, "paymentReference",
+					   payment_reference);
+	return true;
+}
+
+/* The money has come: books, order, event. */
+static void
+TakePayment(Request *request, int64 amount, const char *payment_reference)
+{
+	Arguments	paid = {0};
+	JsonObject	data;
+
+	ArgumentDatum(&paid, UUIDPGetDatum(&request->order_id));
+	ArgumentDatum(&paid, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&update_order_paid, &paid);
+	request->payment_verified = true;
+	LedgerTransfer(ACCOUNT_CARD_CLEARING, ACCOUNT_CUSTOMER_FUNDS, amount,
+				   "payment", &request->order_id, request->customer_id,
+				   payment_reference);
+	RequestData(request, &data);
+	JsonMoney(&data, "amount", amount);
+	EventRecord("paymentReceived", &request->request_id, request->customer_id,
+				JsonClose(&data));
+}
+
+/* Raise unless a payment of this amount can be taken for the order. */
+static void
+CheckPayment(const Request *request, int64 amount)
+{
+	JsonObject	data;
+
+	if (!request->by_card || request->payment_verified)
+	{
+		JsonOpen(&data);
+		JsonText(&data, "status", request->order_status);
+		JsonText(&data, "paymentMethod", request->by_card ? "card" : "cash");
+		JsonBool(&data, "paymentVerified", request->payment_verified);
+		ErrorRaise(WM_ORDER_STATE, JsonClose(&data));
+	}
+	if (amount != request->total)
+	{
+		JsonOpen(&data);
+		JsonMoney(&data, "due", request->total);
+		ErrorRaise(WM_AMOUNT_DIFFERS, JsonClose(&data));
+	}
+}
+
+/*
  * record_payment(order_id, amount, payment_reference): a card payment has
- * arrived, so the job is offered.  Returns how many washmen were offered it.
+ * arrived, so the job is offered.  Money that comes after the request was
+ * cancelled or has expired is booked, and due back.  The same reference again
+ * does nothing.  Returns how many washmen were offered the job.
  */
 static Datum
 record_payment_body(FunctionCallInfo fcinfo)
@@ -253,13 +321,9 @@ record_payment_body(FunctionCallInfo fcinfo)
 	pg_uuid_t  *order_id = ArgumentUuid(fcinfo, 0, "order_id");
 	int64		amount;
 	char	   *payment_reference;
-	pg_uuid_t  *request_id;
 	Request		request;
 	Settings	settings;
-	JsonObject	data;
-	int			offered = 0;
 	Arguments	find = {0};
-	Arguments	paid = {0};
 
 	ArgumentRequire(fcinfo, 1, "amount");
 	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
@@ -269,45 +333,23 @@ record_payment_body(FunctionCallInfo fcinfo)
 	ArgumentDatum(&find, UUIDPGetDatum(order_id));
 	if (StatementRun(&select_request_of_order, &find) == 0)
 		ErrorRaise(WM_ORDER_NOT_FOUND, NULL);
-	request_id = RowUuid(0, 1);
-	RequestLock(request_id, &request);
+	RequestLock(RowUuid(0, 1), &request);
+	if (PaymentIsRecorded(&request, payment_reference) && amount == request.total)
+		PG_RETURN_INT32(0);
+	CheckPayment(&request, amount);
 
-	if (!request.by_card || request.payment_verified ||
-		strcmp(request.status, "pending") != 0 ||
-		ClockNow() >= request.expires_at)
+	TakePayment(&request, amount, payment_reference);
+	if (strcmp(request.status, "pending") != 0)
 	{
-		JsonOpen(&data);
-		JsonText(&data, "status", request.status);
-		JsonText(&data, "paymentMethod", request.by_card ? "card" : "cash");
-		JsonBool(&data, "paymentVerified", request.payment_verified);
-		ErrorRaise(WM_ORDER_STATE, JsonClose(&data));
+		RequestCancelOrder(&request, NULL);
+		PG_RETURN_INT32(0);
 	}
-	if (amount != request.total)
-	{
-		JsonOpen(&data);
-		JsonMoney(&data, "due", request.total);
-		ErrorRaise(WM_AMOUNT_DIFFERS, JsonClose(&data));
-	}
-
-	ArgumentDatum(&paid, UUIDPGetDatum(order_id));
-	ArgumentDatum(&paid, TimestampTzGetDatum(ClockNow()));
-	StatementRunOne(&update_order_paid, &paid);
-	LedgerTransfer(ACCOUNT_CARD_CLEARING, ACCOUNT_CUSTOMER_FUNDS, amount,
-				   "payment", order_id, request.customer_id, payment_reference);
-	request.payment_verified = true;
-	RequestData(&request, &data);
-	JsonMoney(&data, "amount", amount);
-	EventRecord("paymentReceived", request_id, request.customer_id,
-				JsonClose(&data));
-
-	if (!request.is_reservation)
-	{
-		SettingsRead(&settings);
-		RequestSetExpiry(&request, ClockNow() +
-						 SETTING_USECS(settings.request_seconds, 1));
-		offered = RequestOffer(&request, &settings);
-	}
-	PG_RETURN_INT32(offered);
+	if (request.is_reservation)
+		PG_RETURN_INT32(0);
+	SettingsRead(&settings);
+	RequestSetExpiry(&request, ClockNow() +
+					 SETTING_USECS(settings.request_seconds, 1));
+	PG_RETURN_INT32(RequestOffer(&request, &settings));
 }
 
 /* Look at one due request; true if it expired.  A busy one is left for later. */
@@ -324,7 +366,7 @@ ExpireOne(const pg_uuid_t *request_id)
 	pending = strcmp(request.status, "pending") == 0;
 	if (pending && ClockNow() < request.expires_at)
 	{
-		RequestSetExpiry(&request, request.expires_at);
+		RequestSetTimer(request_id, request.expires_at);
 		return false;
 	}
 

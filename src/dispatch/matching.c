@@ -66,17 +66,20 @@ static Statement select_near = {
 	2, {FLOAT8OID, FLOAT8OID}
 };
 
-/* A job that takes longer than planned keeps its washman busy. */
+/*
+ * A job that takes longer than planned keeps its washman busy.  The lists are
+ * read once for the walk, whatever plan the tables had when they were empty.
+ */
 static Statement select_near_for_request = {
 	MATCH_COLUMNS ","
 	"       a.balance, a.held,"
-	"       EXISTS (SELECT FROM washminute_data.jobs AS j"
-	"                WHERE j.live AND j.washman_id = p.washman_id"
-	"                  AND tstzrange(lower(j.period), GREATEST(upper(j.period), $4), '[]')"
-	"                      && tstzrange($5, $6)),"
-	"       EXISTS (SELECT FROM washminute_data.offers AS f"
-	"                WHERE f.request_id = $3 AND f.washman_id = p.washman_id"
-	"                  AND f.declined_at IS NOT NULL)"
+	"       p.washman_id IN (SELECT j.washman_id FROM washminute_data.jobs AS j"
+	"                         WHERE j.live"
+	"                           AND pg_catalog.tstzrange(pg_catalog.lower(j.period),"
+	"                                 GREATEST(pg_catalog.upper(j.period), $4), '[]')"
+	"                               OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($5, $6)),"
+	"       p.washman_id IN (SELECT f.washman_id FROM washminute_data.offers AS f"
+	"                         WHERE f.request_id = $3 AND f.declined_at IS NOT NULL)"
 	MATCH_FROM
 	"  JOIN washminute_data.accounts AS a ON a.washman_id = p.washman_id"
 	MATCH_WHERE,

@@ -61,6 +61,16 @@ static Statement upsert_offers = {
 };
 
 void
+RequestSetTimer(const pg_uuid_t *request_id, TimestampTz due_at)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(due_at));
+	StatementRunOne(&upsert_timer, &arguments);
+}
+
+void
 RequestSetExpiry(Request *request, TimestampTz expires_at)
 {
 	Arguments	arguments = {0};
@@ -69,7 +79,7 @@ RequestSetExpiry(Request *request, TimestampTz expires_at)
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(expires_at));
 	StatementRunOne(&update_expiry, &arguments);
-	StatementRunOne(&upsert_timer, &arguments);
+	RequestSetTimer(&request->request_id, expires_at);
 }
 
 /* The washmen whom a request would be offered to now. */

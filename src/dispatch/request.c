@@ -31,14 +31,19 @@ static bool moving_request = false;
 
 PG_FUNCTION_INFO_V1(washminute_status_change_allowed);
 
+/*
+ * OFFSET 0 keeps the request's look-up by its primary key: planned on empty
+ * tables, a join may walk the whole index on order_id instead, and acceptances
+ * would then read each other's requests.
+ */
 static Statement select_request = {
 	"SELECT r.order_id, r.customer_id, r.status, r.washman_id,"
 	"       r.duration_minutes::pg_catalog.int8, r.reservation_at, r.expires_at,"
 	"       r.wave::pg_catalog.int8, o.payment_method = 'card',"
-	"       o.payment_verified, o.total"
-	"  FROM washminute_data.washing_requests AS r"
-	"  JOIN washminute_data.orders AS o ON o.order_id = r.order_id"
-	" WHERE r.request_id = $1",
+	"       o.payment_verified, o.total, o.status"
+	"  FROM (SELECT * FROM washminute_data.washing_requests"
+	"         WHERE request_id = $1 OFFSET 0) AS r"
+	"  JOIN washminute_data.orders AS o ON o.order_id = r.order_id",
 	1, {UUIDOID}
 };
 
@@ -108,6 +113,7 @@ RequestRead(const pg_uuid_t *request_id, Request *request)
 	request->by_card = RowBool(0, 9);
 	request->payment_verified = RowBool(0, 10);
 	request->total = RowMoney(0, 11);
+	request->order_status = RowText(0, 12);
 }
 
 void

@@ -29,6 +29,7 @@ typedef struct Request
 	TimestampTz reservation_at; /* if is_reservation */
 	TimestampTz expires_at;
 	int			wave;
+	char	   *order_status;
 	bool		by_card;
 	bool		payment_verified;
 	int64		total;			/* centimes */
@@ -83,6 +84,9 @@ extern void RequestCancelOrder(const Request *request, const char *actor_id);
  * how many were offered it.
  */
 extern int	RequestOffer(Request *request, const Settings *settings);
+
+/* Set when expire_due() looks at the request next. */
+extern void RequestSetTimer(const pg_uuid_t *request_id, TimestampTz due_at);
 
 /* Set when the request expires, and the timer with it. */
 extern void RequestSetExpiry(Request *request, TimestampTz expires_at);

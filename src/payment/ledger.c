@@ -17,6 +17,7 @@
 #include "base/command.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/idempotency.h"
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/money.h"
@@ -24,6 +25,9 @@
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
+
+/* Settlements leave room for what jobs add: centimes of 1 000 000 000 MAD. */
+#define SETTLED_BALANCE_MAX INT64CONST(100000000000)
 
 COMMAND(settle_balance, 0);
 COMMAND(washman_balance, 0);
@@ -92,39 +96,25 @@ LedgerChangeBalance(const char *washman_id, int64 balance_change,
 	StatementRunOne(&update_balance, &arguments);
 }
 
-/*
- * settle_balance(washman_id, amount, reason): money that changed hands outside,
- * e.g. a washman who pays in at the counter.  An operator may take a balance
- * below the floor: the account's minimum follows it down, and comes back up
- * with the balance.  Returns the new balance.
- */
-static Datum
-settle_balance_body(FunctionCallInfo fcinfo)
+/* Book a settlement; the new balance, in centimes. */
+static int64
+Settle(const char *washman_id, int64 amount, const char *reason)
 {
-	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
 	char	   *account = LedgerWashmanAccount(washman_id);
-	int64		amount;
-	char	   *reason;
 	int64		balance;
 	Settings	settings;
 	Arguments	account_arguments = {0};
 	Arguments	update_arguments = {0};
 	JsonObject	data;
 
-	ArgumentRequire(fcinfo, 1, "amount");
-	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
-	if (amount == 0)
-		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount", "not be 0");
-	reason = ArgumentRequiredText(fcinfo, 2, "reason", 500);
-
 	LockWashman(washman_id);
 	ArgumentText(&account_arguments, account);
 	if (StatementRun(&select_balance, &account_arguments) == 0)
 		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
 	balance = RowMoney(0, 1) + amount;
-	if (balance > MONEY_MAX || balance < -MONEY_MAX)
+	if (balance > SETTLED_BALANCE_MAX || balance < -SETTLED_BALANCE_MAX)
 		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount",
-						   "leave the balance below 10 000 000 000");
+						   "leave the balance below 1 000 000 000");
 
 	SettingsRead(&settings);
 	ArgumentText(&update_arguments, account);
@@ -146,8 +136,49 @@ settle_balance_body(FunctionCallInfo fcinfo)
 	JsonMoney(&data, "balance", balance);
 	JsonText(&data, "reason", reason);
 	EventRecord("balanceSettled", NULL, NULL, JsonClose(&data));
+	return balance;
+}
 
-	PG_RETURN_DATUM(MoneyToNumeric(balance));
+/*
+ * settle_balance(washman_id, amount, reason, idempotency_key): money that
+ * changed hands outside, e.g. a washman who pays in at the counter.  An operator
+ * may take a balance below the floor: the account's minimum follows it down, and
+ * comes back up with the balance.  Returns the new balance.
+ */
+static Datum
+settle_balance_body(FunctionCallInfo fcinfo)
+{
+	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
+	int64		amount;
+	char	   *reason;
+	char	   *key;
+	char	   *answer;
+	int64		balance;
+	JsonObject	text;
+
+	ArgumentRequire(fcinfo, 1, "amount");
+	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
+	if (amount == 0)
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount", "not be 0");
+	reason = ArgumentRequiredText(fcinfo, 2, "reason", 500);
+	key = ArgumentOptionalText(fcinfo, 3, "idempotency_key", ID_MAX);
+	if (key == NULL)
+		PG_RETURN_DATUM(MoneyToNumeric(Settle(washman_id, amount, reason)));
+
+	JsonOpen(&text);
+	JsonMoney(&text, "amount", amount);
+	JsonText(&text, "reason", reason);
+	JsonClose(&text);
+	answer = IdempotencyBegin(washman_id, "settle_balance", key, text.data);
+	if (answer == NULL)
+	{
+		balance = Settle(washman_id, amount, reason);
+		answer = MoneyText(balance);
+		IdempotencyEnd(washman_id, "settle_balance", key, text.data, answer);
+	}
+	PG_RETURN_DATUM(DirectFunctionCall3(numeric_in, CStringGetDatum(answer),
+										ObjectIdGetDatum(InvalidOid),
+										Int32GetDatum(-1)));
 }
 
 /* washman_balance(washman_id) */

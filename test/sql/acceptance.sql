@@ -100,6 +100,24 @@ SELECT test_helpers.accept('acceptance_2', 'acceptance_2');
 SELECT test_helpers.accept('acceptance_2', 'acceptance_3');
 ROLLBACK;
 
+-- the deadline is that of the moment: a transaction that was begun early does not outwit it.
+-- The clock runs a hundred thousand times as fast, so that ten minutes pass in six milliseconds.
+BEGIN;
+SELECT washminute.set_clock('2026-05-05 10:00+00', 100000);
+DO $$
+DECLARE
+  started timestamptz := clock_timestamp();
+BEGIN
+  WHILE (clock_timestamp() - started) * 100000 <= interval '10 minutes' LOOP
+  END LOOP;
+END
+$$;
+SELECT washminute.now() < expires_at AS begun_before_the_deadline FROM washminute_data.offers
+ WHERE request_id = test_helpers.request('acceptance_2') AND washman_id = 'acceptance_2';
+SELECT test_helpers.accept('acceptance_2', 'acceptance_2');
+ROLLBACK;
+SELECT washminute.set_clock('2026-05-05 10:00+00', 0);
+
 -- cancelled, expired
 BEGIN;
 SELECT test_helpers.cancel('acceptance_2', 'acceptance_c');

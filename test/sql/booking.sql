@@ -69,6 +69,22 @@ SELECT test_helpers.book('booking_2', 'booking_c', '{exterior}', -7.61, 33.59);
 SELECT washman_id FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_2');
 ROLLBACK;
 
+-- a customer who is a washman too is not offered his own request, nearest as he may be; another's he is
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT test_helpers.washman('booking_c', -7.61, 33.59), washminute.upsert_user('booking_d', 'customer');
+SELECT test_helpers.book('booking_2', 'booking_c', '{exterior}', -7.61, 33.59);
+SELECT washman_id FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_2') ORDER BY washman_id;
+SELECT test_helpers.accept('booking_2', 'booking_c');
+SELECT test_helpers.book('booking_3', 'booking_d', '{exterior}', -7.61, 33.59);
+SELECT washman_id FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_3') ORDER BY washman_id;
+-- nor when he alone is there, nor when a washman gives it back
+SELECT washminute.set_washman_status('booking_far', 'offline');
+SELECT test_helpers.accept('booking_2', 'booking_near'), test_helpers.advance('booking_2', 'booking_near', 'pending');
+SELECT washman_id, wave FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_2') ORDER BY washman_id;
+SELECT washminute.set_washman_status('booking_near', 'offline');
+SELECT test_helpers.book('booking_4', 'booking_c', '{exterior}', -7.61, 33.59);
+ROLLBACK;
+
 -- a washman with a job in hand is not asked for another at the same time; one who takes longer
 -- than planned stays busy
 BEGIN ISOLATION LEVEL SERIALIZABLE;
@@ -175,6 +191,9 @@ SELECT call, test_helpers.outcome('SELECT * FROM washminute.create_booking(' || 
     (18, $$'booking_c', '{Exterior}', -7.61, 33.59, 'here', 'cash'$$),
     (19, $$'booking_c', array_fill('exterior'::text, ARRAY[21]), -7.61, 33.59, 'here', 'cash'$$),
     (20, $$'booking_c', '{{exterior,wax},{tyres,tyres}}', -7.61, 33.59, 'here', 'cash'$$),
+    (21, $$'booking_c', ARRAY['exterior', repeat('x', 40)], -7.61, 33.59, 'here', 'cash'$$),
+    (22, $$'booking_c', ARRAY['exterior', repeat('x', 41)], -7.61, 33.59, 'here', 'cash'$$),
+    (23, $$'booking_c', ARRAY[repeat('x', 1000000), 'exterior'], -7.61, 33.59, 'here', 'cash'$$),
     (30, $$'booking_c', '{exterior}', NULL, 33.59, 'here', 'cash'$$),
     (31, $$'booking_c', '{exterior}', -7.61, NULL, 'here', 'cash'$$),
     (32, $$'booking_c', '{exterior}', 'NaN', 33.59, 'here', 'cash'$$),
@@ -201,6 +220,20 @@ SELECT test_helpers.outcome($$SELECT * FROM washminute.create_booking('booking_c
 ROLLBACK;
 SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
 
+-- a setting that is missing is named, whichever it is
+CREATE FUNCTION pg_temp.book_without(setting text) RETURNS text LANGUAGE plpgsql
+AS $$
+BEGIN
+  DELETE FROM washminute_data.settings WHERE name = setting;
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE =
+    test_helpers.outcome($q$SELECT * FROM washminute.create_booking('booking_c', '{exterior}', -7.61, 33.59, 'here', 'cash')$q$);
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+  RETURN SQLERRM;
+END
+$$;
+SELECT name, pg_temp.book_without(name) FROM washminute_data.settings ORDER BY name COLLATE "C";
+SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+
 -- settings and services are validated on write
 SELECT change, test_helpers.outcome('UPDATE washminute_data.' || change)
   FROM (VALUES
@@ -213,7 +246,9 @@ SELECT change, test_helpers.outcome('UPDATE washminute_data.' || change)
     (7, $$services SET price = 'NaN' WHERE service_code = 'wax'$$),
     (8, $$services SET duration_minutes = 0 WHERE service_code = 'wax'$$),
     (9, $$service_zones SET time_zone = 'Africa/Nowhere' WHERE zone_code = 'safi'$$),
-    (10, $$service_zones SET closes_at = opens_at WHERE zone_code = 'safi'$$)
+    (10, $$service_zones SET closes_at = opens_at WHERE zone_code = 'safi'$$),
+    (11, $$settings SET value = 1801 WHERE name = 'offer_seconds'$$),
+    (12, $$settings SET value = 2.5 WHERE name = 'offer_size'$$)
   ) AS c (number, change) ORDER BY number;
 
 SELECT washminute.set_washman_status(washman_id, 'offline') FROM washminute_data.washmen WHERE washman_id LIKE 'booking\_%' ORDER BY washman_id;

@@ -39,6 +39,22 @@ SELECT * FROM findings;
 SELECT washminute.run_due() AS expired;
 SELECT * FROM overdue;
 
+-- a member of washminute_owner, and he himself, see the same
+CREATE ROLE regress_washminute_member IN ROLE washminute_owner;
+GRANT USAGE ON SCHEMA test_helpers TO washminute_owner;
+BEGIN;
+ALTER TABLE washminute_data.jobs DISABLE ROW LEVEL SECURITY;
+SET LOCAL ROLE regress_washminute_member;
+SELECT test_helpers.outcome('SELECT * FROM washminute.doctor()');
+SELECT finding, severity FROM washminute.doctor() WHERE finding LIKE 'row-level%';
+SELECT CURRENT_USER;
+SET LOCAL ROLE washminute_owner;
+SELECT test_helpers.outcome('SELECT * FROM washminute.doctor()');
+SELECT finding, severity FROM washminute.doctor() WHERE finding LIKE 'row-level%';
+ROLLBACK;
+REVOKE USAGE ON SCHEMA test_helpers FROM washminute_owner;
+DROP ROLE regress_washminute_member;
+
 -- whoever may not look at the data
 CREATE ROLE regress_washminute_doctor;
 GRANT USAGE ON SCHEMA washminute, test_helpers TO regress_washminute_doctor;

@@ -81,6 +81,60 @@ SELECT c::text = :'first_answer' AS same_answer
 RESET extra_float_digits;
 SET datestyle TO 'ISO, YMD';
 
+--
+-- A settlement
+--
+
+CREATE FUNCTION pg_temp.settle(call text) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  answer text;
+  detail text;
+BEGIN
+  EXECUTE 'SELECT washminute.settle_balance(' || call || ')' INTO answer;
+  RETURN format('answer %s, balance %s, %s transfers, %s events', answer, washminute.washman_balance('idempotency_w'),
+    (SELECT count(*) FROM washminute_data.transfers WHERE 'washman:idempotency_w' IN (debit_account, credit_account)),
+    (SELECT count(*) FROM washminute_data.events WHERE event = 'balanceSettled' AND data->>'washmanId' = 'idempotency_w'));
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RETURN SQLSTATE || ' ' || detail;
+END
+$$;
+SELECT washminute.upsert_user('idempotency_v', 'washman');
+SELECT number, call, pg_temp.settle(call)
+  FROM (VALUES
+    (1, $$'idempotency_w', 12.5, 'paid in', 'key 1'$$),
+    (2, $$'idempotency_w', 12.5, 'paid in', 'key 1'$$),
+    (3, $$'idempotency_w', 12.500, 'paid in', idempotency_key => 'key 1'$$),
+    (4, $$'idempotency_w', 12.51, 'paid in', 'key 1'$$),
+    (5, $$'idempotency_w', -12.5, 'paid in', 'key 1'$$),
+    (6, $$'idempotency_w', 12.5, 'Paid in', 'key 1'$$),
+    (7, $$'idempotency_w', 12.5, 'paid in'$$),
+    (8, $$'idempotency_w', 12.5, 'paid in', NULL$$),
+    (9, $$'idempotency_w', 12.5, 'paid in', 'key 2'$$),
+    -- the answer is still the first one
+    (10, $$'idempotency_w', 12.5, 'paid in', 'key 1'$$),
+    -- a whole amount, a negative balance, a balance of 0
+    (11, $$'idempotency_w', -60, 'paid out', 'key 3'$$),
+    (12, $$'idempotency_w', -60, 'paid out', 'key 3'$$),
+    (13, $$'idempotency_w', 10, 'paid in', 'key 4'$$),
+    (14, $$'idempotency_w', 10, 'paid in', 'key 4'$$),
+    -- a key belongs to its washman
+    (15, $$'idempotency_v', 12.5, 'paid in', 'key 1'$$),
+    -- a settlement that was refused leaves its key free, and a key never excuses bad input
+    (20, $$'idempotency_w', 1e12, 'paid in', 'key 5'$$),
+    (21, $$'idempotency_w', 1000000000.01, 'paid in', 'key 5'$$),
+    (22, $$'idempotency_w', 999999999, 'paid in', 'key 5'$$),
+    (23, $$'idempotency_w', 0, 'paid in', 'key 1'$$),
+    (24, $$'idempotency_w', 12.5, NULL, 'key 1'$$),
+    (25, $$'idempotency_nobody', 12.5, 'paid in', 'key 1'$$),
+    -- room is needed the first time only
+    (26, $$'idempotency_w', 999999999, 'paid in', 'key 5'$$),
+    (27, $$'idempotency_w', -999999999, 'paid out', 'key 6'$$)
+  ) AS c (number, call) ORDER BY number;
+SELECT actor_id, command, key, answer, jsonb_typeof(answer) AS type FROM washminute_data.idempotency_keys
+ WHERE actor_id IN ('idempotency_v', 'idempotency_w') ORDER BY actor_id COLLATE "C", key COLLATE "C";
+
 -- keys are kept for the setting idempotency_hours, 48
 SELECT washminute.set_clock('2026-04-10 10:00+00', 0);
 SELECT washminute.run_due() >= 0 AS ran;

@@ -165,6 +165,13 @@ SELECT test_helpers.fingerprint() AS before \gset
 SELECT system_identifier AS identifier_before, set_up_at AS set_up_before FROM washminute_data.instance \gset
 SELECT washminute.setup() = washminute._library_version() AS again;
 SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+-- a transaction with a snapshot of its own may do it, unless it had to wait for another's setup()
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT test_helpers.outcome('SELECT washminute.setup()');
+ROLLBACK;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT test_helpers.outcome('SELECT washminute.setup()');
+ROLLBACK;
 SELECT count(*) AS rows, bool_and(system_identifier = :identifier_before) AS same_identifier,
        bool_and(set_up_at > :'set_up_before') AS set_up_later
   FROM washminute_data.instance;
@@ -177,6 +184,10 @@ SELECT washminute.setup() = washminute._library_version() AS again;
 SELECT value FROM washminute_data.settings WHERE name = 'offer_size';
 SELECT price FROM washminute_data.services WHERE service_code = 'exterior';
 UPDATE washminute_data.settings SET value = 50 WHERE name = 'offer_size';
+-- ... but a rule that is missing is put back, as it was at first
+DELETE FROM washminute_data.settings WHERE name = 'offer_size';
+SELECT washminute.setup() = washminute._library_version() AS again;
+SELECT name, value, minimum, maximum, unit, description FROM washminute_data.settings WHERE name = 'offer_size';
 UPDATE washminute_data.services SET price = 60.00 WHERE service_code = 'exterior';
 
 --
@@ -266,6 +277,134 @@ CREATE VIEW test_helpers.users_view AS SELECT form FROM washminute_api.offers;
 SELECT test_helpers.outcome('SELECT washminute.setup()');
 SELECT form FROM test_helpers.users_view;
 ROLLBACK;
+
+-- one view of a changed form is enough: all are replaced, and each is there afterwards, with its
+-- grants; so is a function that returned something else; what users have stays, also beside ours
+CREATE VIEW test_helpers.made AS
+  SELECT o.kind, o.schema, o.name, o.parent,
+         CASE o.kind
+           WHEN 'view' THEN (SELECT concat_ws(' ', c.relowner::regrole, COALESCE(c.relacl, acldefault('r', c.relowner)), c.reloptions, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'))
+                               FROM pg_class AS c WHERE c.relname = o.name AND c.relnamespace = o.schema::regnamespace AND c.relkind = 'v')
+           WHEN 'function' THEN (SELECT concat_ws(' ', p.proacl, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'))
+                                   FROM pg_proc AS p WHERE p.proname = o.name AND p.pronamespace = o.schema::regnamespace AND oidvectortypes(p.proargtypes) = o.parent)
+           WHEN 'policy' THEN (SELECT concat_ws(' ', p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid))
+                                 FROM pg_policy AS p WHERE p.polname = o.name AND p.polrelid = format('%I.%I', o.schema, o.parent)::regclass)
+           WHEN 'trigger' THEN (SELECT pg_get_triggerdef(t.oid)
+                                  FROM pg_trigger AS t WHERE t.tgname = o.name AND t.tgrelid = format('%I.%I', o.schema, o.parent)::regclass)
+           ELSE (SELECT concat_ws(' ', c.relowner::regrole, COALESCE(c.relacl, acldefault('r', c.relowner)), (SELECT string_agg(a.attname || a.attacl::text, ' ' ORDER BY a.attnum)
+                                                                        FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))
+                   FROM pg_class AS c WHERE c.oid = format('%I.%I', o.schema, o.name)::regclass)
+         END AS definition
+    FROM washminute.setup_object AS o;
+SELECT name FROM test_helpers.made WHERE definition IS NULL;
+SELECT md5(string_agg(m::text, E'\n' ORDER BY m::text COLLATE "C")) AS made_before FROM test_helpers.made AS m \gset
+
+-- makes a change as washminute_owner, runs setup() and tells how it went, then undoes both
+CREATE FUNCTION test_helpers.setup_after(change text, made_before text) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  outcome text;
+BEGIN
+  SET LOCAL ROLE washminute_owner;
+  EXECUTE change;
+  RESET ROLE;
+  outcome := test_helpers.outcome('SELECT washminute.setup()');
+  IF md5((SELECT string_agg(m::text, E'\n' ORDER BY m::text COLLATE "C") FROM test_helpers.made AS m)) = made_before THEN
+    outcome := outcome || ', all as it was';
+  END IF;
+  IF EXISTS (SELECT FROM pg_class WHERE relname = 'former' UNION ALL SELECT FROM pg_proc WHERE proname = 'former'
+             UNION ALL SELECT FROM pg_trigger WHERE tgname = 'former' UNION ALL SELECT FROM pg_policy WHERE polname = 'former'
+             UNION ALL SELECT WHERE to_regprocedure('washminute_api.cancel_request(uuid)') IS NOT NULL) THEN
+    outcome := outcome || ', something former is left';
+  END IF;
+  IF to_regclass('test_helpers.users_view') IS NOT NULL THEN
+    outcome := outcome || ', the user''s view is there';
+  END IF;
+  IF to_regprocedure('washminute_api.regress_hello()') IS NOT NULL AND to_regclass('washminute_api.regress_view') IS NOT NULL
+     AND EXISTS (SELECT FROM pg_policy WHERE polname = 'regress_policy') THEN
+    outcome := outcome || ', so is what is beside ours';
+  END IF;
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE = outcome;
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+  RETURN SQLERRM;
+END
+$$;
+BEGIN;
+CREATE FUNCTION washminute_api.regress_hello() RETURNS text LANGUAGE sql AS $$SELECT 'hello'$$;
+CREATE VIEW washminute_api.regress_view AS SELECT user_id FROM washminute_data.users;
+CREATE POLICY regress_policy ON washminute_data.users FOR SELECT TO washminute_service USING (true);
+CREATE VIEW test_helpers.users_view AS SELECT user_id FROM washminute_data.users;
+GRANT USAGE ON SCHEMA test_helpers TO washminute_owner;
+SELECT number, test_helpers.setup_after(change, :'made_before')
+  FROM (VALUES
+    (1, $$SELECT$$),
+    (2, $$DROP VIEW washminute_api.offers; CREATE VIEW washminute_api.offers AS SELECT 'former' AS form$$),
+    (3, $$DROP VIEW washminute_api.orders; CREATE VIEW washminute_api.orders AS
+          SELECT o.order_id, o.reference, o.customer_id, o.status, o.payment_method, o.payment_verified, o.total, o.created_at,
+                 NULL::text[] AS services, 1 AS one_more FROM washminute_data.orders AS o$$),
+    (4, $$DROP VIEW washminute_api.me; CREATE VIEW washminute_api.me AS SELECT 1 AS user_id$$),
+    (5, $$DROP VIEW washminute_data.ledger_entries; CREATE VIEW washminute_data.ledger_entries AS SELECT 'former' AS form$$),
+    (6, $$DROP FUNCTION washminute_api.balance(); CREATE FUNCTION washminute_api.balance() RETURNS text LANGUAGE sql AS 'SELECT NULL::text'$$),
+    (7, $$DROP FUNCTION washminute_api.decline_request(uuid); CREATE FUNCTION washminute_api.decline_request(former uuid) RETURNS void LANGUAGE sql AS ''$$),
+    (8, $$DROP FUNCTION washminute_api.balance(); CREATE FUNCTION washminute_api.balance() RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
+          DROP VIEW washminute_api.offers; CREATE VIEW washminute_api.offers AS SELECT 'former' AS form$$),
+    (9, $$DROP FUNCTION washminute_api.balance(); DROP VIEW washminute_api.offers, washminute_api.me$$),
+    (10, $$CREATE OR REPLACE FUNCTION washminute_api.balance() RETURNS numeric LANGUAGE sql AS 'SELECT 0.0'$$),
+    -- what the version before made and this one has not
+    (20, $$CREATE POLICY former ON washminute_data.users FOR SELECT TO washminute_customer USING (true);
+           INSERT INTO washminute_data.made_objects VALUES ('policy', 'washminute_data', 'former', 'users')$$),
+    (21, $$CREATE FUNCTION washminute_api.former(a text[], b double precision) RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+           INSERT INTO washminute_data.made_objects VALUES ('function', 'washminute_api', 'former', 'text[], double precision')$$),
+    (22, $$CREATE FUNCTION washminute_data.former() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+           CREATE TRIGGER former BEFORE TRUNCATE ON washminute_data.users EXECUTE FUNCTION washminute_data.former();
+           INSERT INTO washminute_data.made_objects VALUES ('function', 'washminute_data', 'former', ''), ('trigger', 'washminute_data', 'former', 'users')$$),
+    (23, $$CREATE VIEW washminute_api.former AS SELECT 1 AS one;
+           INSERT INTO washminute_data.made_objects VALUES ('view', 'washminute_api', 'former', '')$$),
+    (24, $$CREATE FUNCTION washminute_api.cancel_request(uuid) RETURNS void LANGUAGE sql AS '';
+           INSERT INTO washminute_data.made_objects VALUES ('function', 'washminute_api', 'cancel_request', 'uuid')$$),
+    -- ... or is gone already
+    (25, $$INSERT INTO washminute_data.made_objects VALUES ('policy', 'washminute_data', 'gone', 'users'), ('policy', 'washminute_data', 'gone', 'gone'),
+           ('trigger', 'washminute_data', 'gone', 'users'), ('view', 'washminute_api', 'gone', ''), ('function', 'washminute_api', 'gone', 'text')$$),
+    -- rights that no script gives
+    (30, $$GRANT ALL ON washminute_data.users TO washminute_anon$$),
+    (31, $$GRANT SELECT (email), UPDATE (email) ON washminute_data.users TO washminute_washman$$),
+    (32, $$GRANT SELECT, DELETE ON washminute_api.offers TO washminute_anon WITH GRANT OPTION$$),
+    (33, $$REVOKE SELECT ON washminute_api.me FROM washminute_customer; REVOKE SELECT (name) ON washminute_data.users FROM washminute_customer$$)
+  ) AS c (number, change) ORDER BY number;
+ROLLBACK;
+-- a policy, a function, a grant of the version before: gone, not only unlisted
+BEGIN;
+CREATE POLICY former ON washminute_data.users FOR SELECT TO washminute_customer USING (true);
+CREATE FUNCTION washminute_api.former(a text[]) RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+ALTER FUNCTION washminute_api.former(text[]) OWNER TO washminute_owner;
+GRANT SELECT, INSERT ON washminute_data.orders TO washminute_anon;
+INSERT INTO washminute_data.made_objects VALUES ('policy', 'washminute_data', 'former', 'users'), ('function', 'washminute_api', 'former', 'text[]');
+SELECT washminute.setup() = washminute._library_version() AS again;
+SELECT (SELECT count(*) FROM pg_policy WHERE polname = 'former') AS policies, to_regprocedure('washminute_api.former(text[])') AS function,
+       has_table_privilege('washminute_anon', 'washminute_data.orders', 'SELECT, INSERT') AS granted,
+       (SELECT count(*) FROM washminute_data.made_objects WHERE name = 'former') AS listed,
+       (SELECT count(*) FROM washminute_data.made_objects) = (SELECT count(*) FROM washminute.setup_object WHERE kind <> 'table') AS list_is_complete;
+ROLLBACK;
+-- what is not in the list is a user's, and stays
+BEGIN;
+CREATE POLICY former ON washminute_data.users FOR SELECT TO washminute_customer USING (true);
+CREATE FUNCTION washminute_api.former(a text[]) RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+GRANT SELECT ON washminute_data.orders TO pg_monitor;
+SELECT washminute.setup() = washminute._library_version() AS again;
+SELECT (SELECT count(*) FROM pg_policy WHERE polname = 'former') AS policies, to_regprocedure('washminute_api.former(text[])') AS function,
+       has_table_privilege('pg_monitor', 'washminute_data.orders', 'SELECT') AS granted;
+ROLLBACK;
+-- what a user built upon a former function keeps it, and setup() from working
+BEGIN;
+CREATE FUNCTION washminute_api.former() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+ALTER FUNCTION washminute_api.former() OWNER TO washminute_owner;
+CREATE VIEW test_helpers.users_view AS SELECT washminute_api.former() AS one;
+INSERT INTO washminute_data.made_objects VALUES ('function', 'washminute_api', 'former', '');
+SELECT test_helpers.outcome('SELECT washminute.setup()');
+SELECT one FROM test_helpers.users_view;
+ROLLBACK;
+DROP FUNCTION test_helpers.setup_after;
+DROP VIEW test_helpers.made;
 
 --
 -- DROP EXTENSION CASCADE and back

@@ -6,14 +6,19 @@ SET datestyle TO 'ISO, YMD';
 SET default_transaction_isolation TO serializable;
 SELECT washminute.set_clock('2026-06-09 10:00+00', 0);
 SELECT washminute.upsert_user('invariants_c', 'customer');
-SELECT test_helpers.washman('invariants_' || n, -6.91, 32.88 + n / 1000.0) FROM generate_series(1, 3) AS n ORDER BY n;
+SELECT test_helpers.washman('invariants_' || n, -6.91, 32.88 + n / 1000.0) FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT name, test_helpers.book(name, 'invariants_c', '{exterior}', -6.91, 32.88, payment_method)
-  FROM (VALUES ('invariants_pending', 'cash'), ('invariants_taken', 'cash'), ('invariants_done', 'cash'), ('invariants_refund', 'card'), ('invariants_paid', 'card'))
+  FROM (VALUES ('invariants_pending', 'cash'), ('invariants_taken', 'cash'), ('invariants_done', 'cash'), ('invariants_refund', 'card'), ('invariants_paid', 'card'),
+               ('invariants_card', 'card'))
        AS b (name, payment_method);
 SELECT test_helpers.accept('invariants_taken', 'invariants_1'), test_helpers.accept('invariants_done', 'invariants_2');
 SELECT test_helpers.advance('invariants_done', 'invariants_2', to_status) FROM unnest(ARRAY['en_route', 'arrived', 'in_progress', 'completed']) AS to_status;
-SELECT washminute.record_payment(test_helpers.order_of('invariants_refund'), 60, 'NAPS-1'), washminute.record_payment(test_helpers.order_of('invariants_paid'), 60, 'NAPS-2');
+SELECT washminute.record_payment(test_helpers.order_of('invariants_refund'), 60, 'INVARIANTS-1'), washminute.record_payment(test_helpers.order_of('invariants_paid'), 60, 'INVARIANTS-2');
 SELECT test_helpers.cancel('invariants_refund', 'invariants_c');
+SELECT washminute.record_payment(test_helpers.order_of('invariants_card'), 60, 'INVARIANTS-3');
+SELECT test_helpers.accept('invariants_card', 'invariants_4');
+SELECT test_helpers.advance('invariants_card', 'invariants_4', to_status) FROM unnest(ARRAY['en_route', 'arrived', 'in_progress', 'completed']) AS to_status;
+SELECT washminute.settle_balance('invariants_4', 10, 'paid in'), washminute.settle_balance('invariants_4', -5, 'paid out');
 SELECT * FROM washminute.check_invariants();
 
 -- makes a change, tells what is found, and undoes the change
@@ -60,20 +65,20 @@ INSERT INTO changes VALUES
    $$UPDATE washminute_data.orders SET status = 'cancelled' WHERE order_id = test_helpers.order_of('invariants_taken')$$),
   (11, 'order and request agree',
    $$UPDATE washminute_data.orders SET status = 'pending' WHERE order_id = test_helpers.order_of('invariants_done')$$),
-  (12, 'every order has a request',
+  (12, 'every order has a request, of the same customer',
    $$INSERT INTO washminute_data.orders (order_id, reference, customer_id, status, payment_method, total, created_at, updated_at)
      VALUES (gen_random_uuid(), 'REGRESS', 'invariants_c', 'pending', 'cash', 60, now(), now())$$),
   (13, 'the lines of an order sum to its total',
    $$UPDATE washminute_data.order_lines SET price = price + 0.01 WHERE order_id = test_helpers.order_of('invariants_pending')$$),
   (14, 'the lines of an order sum to its total',
    $$DELETE FROM washminute_data.order_lines WHERE order_id = test_helpers.order_of('invariants_pending')$$),
-  (15, 'a pending request has a timer',
+  (15, 'a pending request has a timer that is due when it expires',
    $$DELETE FROM washminute_data.request_timers WHERE request_id = test_helpers.request('invariants_pending')$$),
   (16, 'a washman''s balance is the sum of his transfers',
    $$UPDATE washminute_data.accounts SET balance = balance + 0.01 WHERE washman_id = 'invariants_2'$$),
   (17, 'what is held is the sum of live jobs',
    $$UPDATE washminute_data.accounts SET held = 0 WHERE washman_id = 'invariants_1'$$),
-  (18, 'every washman has an account',
+  (18, 'every washman has a status and an account',
    $$DELETE FROM washminute_data.accounts WHERE washman_id = 'invariants_3'$$),
   (19, 'a completed order took its commission',
    $$DELETE FROM washminute_data.transfers WHERE order_id = test_helpers.order_of('invariants_done')$$),
@@ -84,7 +89,53 @@ INSERT INTO changes VALUES
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose)
      VALUES (now(), 'customer_funds', 'card_clearing', 60, 'settlement')$$),
   (22, 'a paid order that came to nothing is due back',
-   $$UPDATE washminute_data.transfers SET amount = 59.99 WHERE order_id = test_helpers.order_of('invariants_refund') AND purpose = 'refund_due'$$);
+   $$UPDATE washminute_data.transfers SET amount = 59.99 WHERE order_id = test_helpers.order_of('invariants_refund') AND purpose = 'refund_due'$$),
+  (23, 'each move in the event log is one that is allowed',
+   $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_done') AND data->>'status' = 'arrived'$$),
+  (24, 'each move in the event log is one that is allowed',
+   $$UPDATE washminute_data.events SET data = data || '{"status": "expired"}' WHERE request_id = test_helpers.request('invariants_refund') AND event = 'paymentReceived'$$),
+  (25, 'each move in the event log is one that is allowed',
+   $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_taken') AND data->>'status' = 'pending';
+     UPDATE washminute_data.events SET data = data || '{"status": "in_progress"}' WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (26, 'every order has a request, of the same customer',
+   $$UPDATE washminute_data.washing_requests SET customer_id = 'invariants_1' WHERE request_id = test_helpers.request('invariants_pending')$$),
+  (27, 'a pending request has a timer that is due when it expires',
+   $$UPDATE washminute_data.request_timers SET due_at = due_at + interval '1 microsecond' WHERE request_id = test_helpers.request('invariants_pending')$$),
+  (28, 'every washman has a status and an account',
+   $$DELETE FROM washminute_data.washmen WHERE washman_id = 'invariants_3'$$),
+  (29, 'every washman has a status and an account',
+   $$UPDATE washminute_data.accounts SET account_id = 'washman:invariants_x' WHERE washman_id = 'invariants_3'$$),
+  (30, 'every washman has a status and an account',
+   $$UPDATE washminute_data.users SET kinds = '{customer,washman}' WHERE user_id = 'invariants_c'$$),
+  (31, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'cash_settlement' WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'payment'$$),
+  (32, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'refunds_payable' WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'payment'$$),
+  (33, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'commission'$$),
+  (34, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'washman:invariants_1' WHERE order_id = test_helpers.order_of('invariants_done') AND purpose = 'commission'$$),
+  (35, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'refunds_payable' WHERE order_id = test_helpers.order_of('invariants_done') AND purpose = 'commission'$$),
+  (36, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'washman_income'$$),
+  (37, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'washman:invariants_1' WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'washman_income'$$),
+  (38, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_refund') AND purpose = 'refund_due'$$),
+  (39, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_refund') AND purpose = 'refund_due'$$),
+  (40, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'platform_revenue' WHERE credit_account = 'washman:invariants_4' AND purpose = 'settlement'$$),
+  (41, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'platform_revenue' WHERE debit_account = 'washman:invariants_4' AND purpose = 'settlement'$$),
+  (42, 'a washman''s income from a card order is its total less the commission',
+   $$UPDATE washminute_data.transfers SET amount = amount - 0.01 WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'washman_income'$$),
+  (43, 'a washman''s income from a card order is its total less the commission',
+   $$DELETE FROM washminute_data.transfers WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'washman_income'$$),
+  (44, 'a washman''s income from a card order is its total less the commission',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'customer_funds', 'washman:invariants_2', 48, 'washman_income', test_helpers.order_of('invariants_done'))$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
@@ -98,6 +149,6 @@ SELECT count(*) AS invariants FROM regexp_matches((SELECT prosrc FROM pg_proc WH
 -- nothing of it is left
 SELECT * FROM washminute.check_invariants();
 SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid']) AS name;
-SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 3) AS n ORDER BY n;
+SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT * FROM washminute.check_invariants();
 SELECT washminute.set_clock(NULL);

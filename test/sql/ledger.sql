@@ -43,12 +43,12 @@ SELECT pg_temp.account();
 SELECT washminute.settle_balance('ledger_1', 912, 'paid in');
 SELECT pg_temp.account();
 
--- as much as an account holds, and not a centime more
+-- as much as settlements may leave in an account, so that jobs have room, and not a centime more
 BEGIN;
-SELECT washminute.settle_balance('ledger_1', 9999999999.99, 'a fortune');
+SELECT washminute.settle_balance('ledger_1', 1000000000.00, 'a fortune');
 SELECT test_helpers.outcome($$SELECT washminute.settle_balance('ledger_1', 0.01, 'too much')$$);
-SELECT washminute.settle_balance('ledger_1', -9999999999.99, 'all of it');
-SELECT washminute.settle_balance('ledger_1', -9999999999.99, 'a debt');
+SELECT washminute.settle_balance('ledger_1', -1000000000.00, 'all of it');
+SELECT washminute.settle_balance('ledger_1', -1000000000.00, 'a debt');
 SELECT test_helpers.outcome($$SELECT washminute.settle_balance('ledger_1', -0.01, 'too much')$$);
 SELECT pg_temp.account();
 SELECT * FROM washminute.check_invariants();
@@ -79,11 +79,18 @@ SELECT call, test_helpers.outcome('SELECT washminute.' || call)
     (20, $$settle_balance('ledger_1', 92233720368547758.08, 'x')$$),
     (21, $$settle_balance('ledger_1', 1e10000, 'x')$$),
     (22, $$settle_balance('ledger_1', 1e-10000, 'x')$$),
+    (23, $$settle_balance('ledger_1', 1e131071, 'x')$$),
+    (24, $$settle_balance('ledger_1', -1e131071, 'x')$$),
+    (25, $$settle_balance('ledger_1', 9999999999.99, 'x')$$),
+    (26, $$settle_balance('ledger_1', 1000000000.01, 'x')$$),
     (30, $$settle_balance('ledger_1', 1, NULL)$$),
     (31, $$settle_balance('ledger_1', 1, '')$$),
     (32, $$settle_balance('ledger_1', 1, '  ')$$),
     (33, $$settle_balance('ledger_1', 1, repeat('x', 501))$$),
     (34, $$settle_balance('ledger_1', 1, E'a\nb')$$),
+    (35, $$settle_balance('ledger_1', 1, 'x', '')$$),
+    (36, $$settle_balance('ledger_1', 1, 'x', repeat('k', 129))$$),
+    (37, $$settle_balance('ledger_nobody', 1, 'x', 'key')$$),
     (40, $$washman_balance(NULL)$$),
     (41, $$washman_balance('')$$),
     (42, $$washman_balance('ledger_nobody')$$),
@@ -122,8 +129,8 @@ ROLLBACK;
 
 -- an amount of the largest order is exact
 BEGIN;
-SELECT washminute.settle_balance('ledger_1', 5000000000, 'room');
-SELECT pg_temp.complete('ledger_huge', 20, 9999999999.99, 'cash');
+SELECT washminute.settle_balance('ledger_1', 1000000000, 'room');
+SELECT pg_temp.complete('ledger_huge', 10, 9999999999.99, 'cash');
 SELECT * FROM washminute.check_invariants();
 ROLLBACK;
 

@@ -119,5 +119,10 @@ SELECT call, test_helpers.outcome('SELECT washminute.report_locations(' || call 
   ) AS c (number, call) ORDER BY number;
 SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
 
+-- positions come from washmen only, which is why they need no foreign key
+SELECT count(*) AS of_no_washman FROM washminute_data.washman_positions AS p
+ WHERE NOT EXISTS (SELECT FROM washminute_data.washmen AS w WHERE w.washman_id = p.washman_id);
+SELECT count(*) AS foreign_keys FROM pg_constraint WHERE contype = 'f' AND 'washminute_data.washman_positions'::regclass IN (conrelid, confrelid);
+
 SELECT washminute.set_clock(NULL);
 SELECT * FROM washminute.check_invariants();

@@ -14,7 +14,7 @@ SELECT test_helpers.washman('scheduler_1', -9.60, 30.42), test_helpers.washman('
 SELECT name, test_helpers.book(name, 'scheduler_c', '{exterior}', -9.60, 30.42, payment_method, reservation_at)
   FROM (VALUES ('scheduler_cash', 'cash', NULL), ('scheduler_taken', 'cash', NULL), ('scheduler_unpaid', 'card', NULL), ('scheduler_paid', 'card', NULL),
                ('scheduler_later', 'cash', '2026-07-01 11:00+00'::timestamptz)) AS b (name, payment_method, reservation_at);
-SELECT washminute.record_payment(test_helpers.order_of('scheduler_paid'), 60, 'NAPS-1') AS offered;
+SELECT washminute.record_payment(test_helpers.order_of('scheduler_paid'), 60, 'SCHEDULER-1') AS offered;
 SELECT test_helpers.accept('scheduler_taken', 'scheduler_1');
 
 CREATE FUNCTION pg_temp.states() RETURNS TABLE (name text, state text, due_at timestamptz) LANGUAGE sql

@@ -230,6 +230,22 @@ SQL
 is_query($node, 'SELECT DISTINCT who FROM public.seen', 'washminute_owner',
 	'setup() and adopt() write as washminute_owner');
 
+# a deferred trigger would run at commit, when the superuser is himself again
+$node->safe_psql('postgres', <<'SQL');
+SET ROLE washminute_owner;
+CREATE FUNCTION washminute_data.later() RETURNS trigger LANGUAGE plpgsql
+  AS $$ BEGIN INSERT INTO public.seen VALUES (CURRENT_USER); RETURN NEW; END $$;
+CREATE CONSTRAINT TRIGGER later AFTER INSERT OR UPDATE ON washminute_data.instance
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION washminute_data.later();
+SQL
+foreach my $call ('setup', 'adopt')
+{
+	is_refused($node, "SELECT washminute.$call()", '42501', undef,
+		"$call() does not leave a trigger of the owner for the commit");
+}
+is_query($node, 'SELECT DISTINCT who FROM public.seen', 'washminute_owner', 'nothing ran as superuser');
+$node->safe_psql('postgres', 'DROP FUNCTION washminute_data.later() CASCADE');
+
 #
 # Other databases
 #

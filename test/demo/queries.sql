@@ -1,0 +1,21 @@
+-- the day by the hour: how many booked, how many were served, how long until somebody took it
+SELECT date_trunc('hour', created_at) AS hour, count(*) AS booked,
+       count(*) FILTER (WHERE status = 'completed') AS served,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY accepted_at - created_at) AS taken_after
+  FROM washminute_data.washing_requests GROUP BY 1 ORDER BY 1;
+
+-- the story of the request that waited longest until somebody took it
+SELECT h.at, h.event, h.actor, h.detail->>'offers' AS offers
+  FROM washminute.request_history((
+    SELECT request_id FROM washminute_data.washing_requests
+     WHERE status = 'completed' ORDER BY accepted_at - created_at DESC LIMIT 1)) AS h;
+
+-- who earned most, what the platform took of it, and where he is now
+SELECT j.washman_id, count(*) AS jobs, sum(o.total) AS cash_mad, sum(j.commission) AS commission_mad,
+       washminute.washman_balance(j.washman_id) AS balance_mad, ST_AsText(p.last_location, 4) AS place
+  FROM washminute_data.jobs AS j
+  JOIN washminute_data.washing_requests AS r USING (request_id)
+  JOIN washminute_data.orders AS o USING (order_id)
+  JOIN washminute_data.washman_positions AS p ON p.washman_id = j.washman_id
+ WHERE j.outcome = 'completed'
+ GROUP BY j.washman_id, p.last_location ORDER BY cash_mad DESC LIMIT 10;
