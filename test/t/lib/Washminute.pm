@@ -129,7 +129,7 @@ sub booking
 {
 	my ($address, $method, $washman, @steps) = @_;
 	my %command = (
-		paid => "record_payment(:'order_id', :total, 'gateway 1')",
+		paid => "record_payment(:'order_id', :total, 'gateway ' || :'order_id')",
 		accepted => "accept_request(:'request_id', '$washman')",
 		declined => "decline_request(:'request_id', '$washman')",
 		cancelled => "cancel_request(:'request_id', 'amina', 'changed my mind')");
