@@ -33,12 +33,6 @@ static const ErrorEntry error_entries[] = {
 PG_FUNCTION_INFO_V1(washminute_error_codes);
 PG_FUNCTION_INFO_V1(washminute_raise);
 
-const char *
-ErrorName(WashminuteError code)
-{
-	return error_entries[code].code;
-}
-
 void
 ErrorRaise(WashminuteError code, const char *facts)
 {

@@ -152,7 +152,4 @@ pg_noreturn extern void ErrorRaiseArgument(WashminuteError code,
 										   const char *argument,
 										   const char *must);
 
-/* The code as written in the list, e.g. "WM_ALREADY_ACCEPTED". */
-extern const char *ErrorName(WashminuteError code);
-
 #endif							/* WASHMINUTE_ERRORS_H */

@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/datetime.h"
@@ -66,12 +64,6 @@ JsonTime(JsonObject *object, const char *name, TimestampTz at)
 
 	JsonEncodeDateTime(text, TimestampTzGetDatum(at), TIMESTAMPTZOID, NULL);
 	JsonText(object, name, text);
-}
-
-void
-JsonMetres(JsonObject *object, const char *name, double metres)
-{
-	JsonInt(object, name, (int64) rint(metres));
 }
 
 void

@@ -21,9 +21,6 @@ extern void JsonInt(JsonObject *object, const char *name, int64 number);
 extern void JsonBool(JsonObject *object, const char *name, bool value);
 extern void JsonTime(JsonObject *object, const char *name, TimestampTz at);
 
-/* Metres, rounded to whole ones. */
-extern void JsonMetres(JsonObject *object, const char *name, double metres);
-
 /* Centimes, written as MAD with two decimals. */
 extern void JsonMoney(JsonObject *object, const char *name, int64 centimes);
 

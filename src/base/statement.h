@@ -64,8 +64,8 @@ extern Portal StatementOpen(Statement *statement, Arguments *arguments,
 extern uint64 StatementFetch(Portal portal, long count);
 
 /*
- * Columns (from 1) of a row of the last StatementRun or StatementFetch.  Text is palloc'd in the
- * current context; NULL for SQL's NULL.  By-value columns of NULL are 0.
+ * Columns (from 1) of a row of the last StatementRun or StatementFetch.  Text is
+ * palloc'd in the current context; NULL for SQL's NULL.  By-value columns of NULL are 0.
  */
 extern char *RowText(uint64 row, int column);
 extern Datum RowDatum(uint64 row, int column);
