@@ -13,6 +13,10 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/readiness.h"
+#include "outbox/listener.h"
+#include "outbox/wake.h"
+#include "worker/status.h"
+#include "worker/worker.h"
 
 WASHMINUTE_MODULE_MAGIC;
 
@@ -23,4 +27,9 @@ _PG_init(void)
 {
 	ReadinessInit();
 	GucInit();
+	ListenerInit();
+	WakeInit();
+	StatusInit();
+	AsideInit();
+	WorkerInit();
 }

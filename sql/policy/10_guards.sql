@@ -1,5 +1,5 @@
--- Triggers that refuse. None has an effect beyond its own row: triggers fire on
--- restore too, and money would move twice.
+-- Triggers that refuse, and two that tell. None has an effect on other rows: triggers
+-- fire on restore too, and money would move twice.
 
 CREATE OR REPLACE FUNCTION washminute_data.guard_request_status() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -45,3 +45,27 @@ CREATE OR REPLACE TRIGGER transfers_append_only
   BEFORE UPDATE OR DELETE OR TRUNCATE ON washminute_data.transfers
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.guard_append_only();
 COMMENT ON TRIGGER transfers_append_only ON washminute_data.transfers IS 'The journal is append-only.';
+
+-- The effect of this one is that a cache is looked up anew: none on any row.
+CREATE OR REPLACE FUNCTION washminute_data.routes_changed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute._routes_changed();
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.routes_changed() IS
+  'Trigger: sessions and worker look at listeners and lanes anew, once this is committed.';
+REVOKE ALL ON FUNCTION washminute_data.routes_changed() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER listeners_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.listeners
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
+COMMENT ON TRIGGER listeners_changed ON washminute_data.listeners IS 'Changes hold from the next event on.';
+
+CREATE OR REPLACE TRIGGER lanes_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.lanes
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
+COMMENT ON TRIGGER lanes_changed ON washminute_data.lanes IS 'The worker looks at changes at once.';

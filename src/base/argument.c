@@ -11,6 +11,7 @@
 
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 #include "base/argument.h"
 #include "base/compat.h"
@@ -83,6 +84,25 @@ ArgumentUuid(FunctionCallInfo fcinfo, int number, const char *name)
 {
 	ArgumentRequire(fcinfo, number, name);
 	return PG_GETARG_UUID_P(number);
+}
+
+char *
+ArgumentJsonObject(FunctionCallInfo fcinfo, int number, const char *name,
+				   int max_bytes)
+{
+	Jsonb	   *jsonb;
+	char	   *text;
+
+	if (PG_ARGISNULL(number))
+		return pstrdup("{}");
+	jsonb = PG_GETARG_JSONB_P(number);
+	if (!JB_ROOT_IS_OBJECT(jsonb))
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, name, "be a JSON object");
+	text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	if (strlen(text) > (size_t) max_bytes)
+		ErrorRaiseArgument(WM_ARGUMENT_TOO_LONG, name,
+						   psprintf("have at most %d bytes", max_bytes));
+	return text;
 }
 
 char *

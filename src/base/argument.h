@@ -28,6 +28,10 @@ extern char *ArgumentId(FunctionCallInfo fcinfo, int number, const char *name);
 extern pg_uuid_t *ArgumentUuid(FunctionCallInfo fcinfo, int number,
 							   const char *name);
 
+/* A jsonb argument that must be an object, as text; NULL gives {}. */
+extern char *ArgumentJsonObject(FunctionCallInfo fcinfo, int number,
+								const char *name, int max_bytes);
+
 /* A text out of a NULL-terminated list. */
 extern char *ArgumentChoice(FunctionCallInfo fcinfo, int number,
 							const char *name, const char *const *choices);

@@ -33,4 +33,27 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* 16: one function checks the rights on objects of every kind */
+#if PG_VERSION_NUM >= 160000
+#define compat_function_aclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, function, role, mode)
+#else
+#define compat_function_aclcheck(function, role, mode) \
+	pg_proc_aclcheck(function, role, mode)
+#endif
+
+/* 17: a set of events belongs to a resource owner, NULL for the session's life */
+#if PG_VERSION_NUM >= 170000
+#define compat_create_wait_event_set(count) CreateWaitEventSet(NULL, count)
+#else
+#define compat_create_wait_event_set(count) CreateWaitEventSet(TopMemoryContext, count)
+#endif
+
+/* 16: a qualified name's parser reports errors where it is told to */
+#if PG_VERSION_NUM >= 160000
+#define compat_qualified_name(name) stringToQualifiedNameList(name, NULL)
+#else
+#define compat_qualified_name(name) stringToQualifiedNameList(name)
+#endif
+
 #endif							/* WASHMINUTE_COMPAT_H */

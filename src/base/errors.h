@@ -68,6 +68,8 @@
 	  "Use the order_id that washminute.create_booking returned.") \
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
 	  "The services on offer are the active rows of washminute_data.services.") \
+	X(WM_LISTENER_NOT_FOUND, "PT404", "the listener does not exist", \
+	  "Listeners are the rows of washminute_data.listeners.") \
 	X(WM_OUTSIDE_ZONES, "PT404", "the place is outside every service zone", \
 	  "Longitude comes first. The zones served are the active rows of washminute_data.service_zones.") \
 	/* 409: conflicts with the present state */ \
@@ -123,6 +125,8 @@
 	  "Call SELECT washminute.setup() as a superuser: after a restore it repairs the ownership.") \
 	X(WM_SETTING_MISSING, "PT503", "a business rule is missing", \
 	  "SELECT washminute.setup() puts the row of washminute_data.settings back with its default.") \
+	X(WM_SIGNING_KEY_MISSING, "PT503", "the signing key cannot be read", \
+	  "Name a file of mode 0600 that holds at least 32 random bytes in washminute.signing_key_file.") \
 	X(WM_SNAPSHOT_TOO_OLD, "PT503", "the data changed since the transaction began", \
 	  "Repeat the call in a new transaction.") \
 	X(WM_LOCK_TIMEOUT, "PT503", "the lock could not be taken in time", \

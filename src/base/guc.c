@@ -20,9 +20,13 @@
 #include "base/compat.h"
 #include "base/guc.h"
 
+char	   *washminute_ca_file = NULL;
 char	   *washminute_correlation_id = NULL;
+char	   *washminute_database = NULL;
+int			washminute_http_timeout = 10000;
 int			washminute_lock_timeout = 5000;
 bool		washminute_log_commands = false;
+char	   *washminute_signing_key_file = NULL;
 
 static bool
 CorrelationIdCheck(char **newval, void **extra, GucSource source)
@@ -67,6 +71,15 @@ GucTakeFiles(void)
 void
 GucInit(void)
 {
+	DefineCustomStringVariable("washminute.ca_file",
+							   "File of the certificate authorities that HTTPS peers are checked by, in PEM.",
+							   "Empty for those of the system.",
+							   &washminute_ca_file,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
 	DefineCustomStringVariable("washminute.correlation_id",
 							   "Id of the caller's request, kept on the event and outbox rows that it causes.",
 							   "At most 128 printable ASCII characters; where it is empty, the X-Request-Id header that PostgREST hands on is taken.",
@@ -75,6 +88,26 @@ GucInit(void)
 							   PGC_USERSET,
 							   0,
 							   CorrelationIdCheck, NULL, NULL);
+
+	/* only a preloaded library may have a setting that needs a restart */
+	DefineCustomStringVariable("washminute.database",
+							   "The database that the worker serves.",
+							   NULL,
+							   &washminute_database,
+							   "postgres",
+							   process_shared_preload_libraries_in_progress ?
+							   PGC_POSTMASTER : PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("washminute.http_timeout",
+							"Longest time that the worker waits for the answer to a request.",
+							NULL,
+							&washminute_http_timeout,
+							10000, 100, 600000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("washminute.lock_timeout",
 							"Longest wait of a command for the lock of a request or a washman.",
@@ -93,6 +126,15 @@ GucInit(void)
 							 PGC_SIGHUP,
 							 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.signing_key_file",
+							   "File of the key that signs webhooks, of mode 0600.",
+							   "At least 32 random bytes; each listener's secret is derived from it.",
+							   &washminute_signing_key_file,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("washminute");
 

@@ -8,9 +8,13 @@
 #ifndef WASHMINUTE_GUC_H
 #define WASHMINUTE_GUC_H
 
+extern char *washminute_ca_file;	/* empty: the system's authorities */
 extern char *washminute_correlation_id;
+extern char *washminute_database;	/* the one that the worker serves */
+extern int	washminute_http_timeout;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;
+extern char *washminute_signing_key_file;
 
 extern void GucInit(void);
 

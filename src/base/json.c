@@ -73,6 +73,13 @@ JsonMoney(JsonObject *object, const char *name, int64 centimes)
 	appendStringInfoString(object, MoneyText(centimes));
 }
 
+void
+JsonObjectMember(JsonObject *object, const char *name, const char *json)
+{
+	JsonName(object, name);
+	appendStringInfoString(object, json);
+}
+
 char *
 JsonClose(JsonObject *object)
 {

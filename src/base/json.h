@@ -21,6 +21,10 @@ extern void JsonInt(JsonObject *object, const char *name, int64 number);
 extern void JsonBool(JsonObject *object, const char *name, bool value);
 extern void JsonTime(JsonObject *object, const char *name, TimestampTz at);
 
+/* A member that is JSON already. */
+extern void JsonObjectMember(JsonObject *object, const char *name,
+							 const char *json);
+
 /* Centimes, written as MAD with two decimals. */
 extern void JsonMoney(JsonObject *object, const char *name, int64 centimes);
 

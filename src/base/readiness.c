@@ -12,6 +12,7 @@
 
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -102,6 +103,10 @@ ReadinessLook(char **facts)
 	uint64		rows;
 
 	*facts = NULL;
+
+	/* after DROP EXTENSION the worker has the library still */
+	if (!OidIsValid(get_extension_oid("washminute", true)))
+		return READINESS_NOT_SET_UP;
 	instance_relid = InstanceRelation();
 	if (!OidIsValid(instance_relid) ||
 		!OidIsValid(get_role_oid("washminute_owner", true)))
@@ -140,16 +145,32 @@ ReadinessLook(char **facts)
 	return READINESS_READY;
 }
 
+bool
+ReadinessIsKnown(void)
+{
+	return known_ready;
+}
+
+Readiness
+ReadinessNow(char **facts)
+{
+	uint64		before = invalidations;
+	Readiness	readiness;
+
+	*facts = NULL;
+	if (known_ready)
+		return READINESS_READY;
+	readiness = ReadinessLook(facts);
+	known_ready = readiness == READINESS_READY && before == invalidations;
+	return readiness;
+}
+
 void
 ReadinessRequire(void)
 {
 	char	   *facts;
-	uint64		before = invalidations;
 
-	if (known_ready)
-		return;
-
-	switch (ReadinessLook(&facts))
+	switch (ReadinessNow(&facts))
 	{
 		case READINESS_NOT_SET_UP:
 			ErrorRaise(WM_NOT_SET_UP, facts);
@@ -158,7 +179,7 @@ ReadinessRequire(void)
 		case READINESS_VERSION_DIFFERS:
 			ErrorRaise(WM_VERSION_DIFFERS, facts);
 		case READINESS_READY:
-			known_ready = before == invalidations;
+			break;
 	}
 }
 

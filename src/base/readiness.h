@@ -22,9 +22,13 @@ extern void ReadinessInit(void);
 extern Readiness ReadinessLook(char **facts);
 
 /*
- * Raise PT503 unless ready.  Looked up once per backend and again after an
- * invalidation.  Needs an SPI connection.
+ * The state, looked up once per backend and again after an invalidation; known
+ * says whether READY would be answered without a look.  Needs an SPI connection.
  */
+extern Readiness ReadinessNow(char **facts);
+extern bool ReadinessIsKnown(void);
+
+/* Raise PT503 unless ready.  Needs an SPI connection. */
 extern void ReadinessRequire(void);
 
 /* Make every session look anew, once this transaction has committed. */

@@ -25,6 +25,7 @@
 #include "base/identity.h"
 #include "base/readiness.h"
 #include "base/statement.h"
+#include "outbox/wake.h"
 
 PG_FUNCTION_INFO_V1(washminute_adopt);
 PG_FUNCTION_INFO_V1(washminute_creating_extension);
@@ -52,6 +53,11 @@ static Statement update_identity = {
 	"UPDATE washminute_data.instance"
 	"   SET system_identifier = $1, database_oid = $2, adopted_at = $3",
 	3, {INT8OID, OIDOID, TIMESTAMPTZOID}
+};
+
+/* Transaction ids of another cluster may still be to come in this one. */
+static Statement renew_outbox = {
+	"UPDATE washminute_data.outbox SET xid = pg_catalog.pg_current_xact_id()"
 };
 
 /* Which cluster and database this is: the first arguments of both statements. */
@@ -88,6 +94,7 @@ washminute_setup_as_owner(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	ReadinessInvalidate();
+	WakeAtCommit(WAKE_LOOK | WAKE_ROUTES);
 	PG_RETURN_VOID();
 }
 
@@ -107,8 +114,12 @@ washminute_adopt(PG_FUNCTION_ARGS)
 	ArgumentsOfIdentity(&arguments);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&update_identity, &arguments);
+	StatementRun(&renew_outbox, NULL);
 	IdentityRestore(&saved);
 	SPI_finish();
+
+	ReadinessInvalidate();
+	WakeAtCommit(WAKE_LOOK);
 	PG_RETURN_VOID();
 }
 

@@ -11,6 +11,11 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "outbox/wake.h"
+
+#define EVENT_MAX 100			/* characters of an event's name */
+#define EVENT_DATA_MAX 65536	/* bytes of its data as text */
+
 /*
  * Add to the event log.  request_id and actor_id may be NULL; data is a JSON
  * object as text.  Needs an SPI connection.
@@ -30,5 +35,9 @@ extern void OutboxPushMany(const char *const *recipient_ids, int count,
 
 /* Queue work for the card gateway. */
 extern void OutboxPayment(const char *event, const char *data);
+
+/* Queue a POST to the URL of a listener. */
+extern void OutboxTellListener(Lane lane, const char *listener,
+							   const char *event, const char *data);
 
 #endif							/* WASHMINUTE_ENQUEUE_H */

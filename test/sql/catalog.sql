@@ -36,7 +36,7 @@ SELECT oid::regprocedure, proconfig FROM our_functions
    AND NOT (lanname = 'c' AND oid::regprocedure::text IN (
      'washminute.now()', 'washminute.set_clock(timestamp with time zone,double precision)', 'washminute.current_user_id()', 'washminute.require_caller()',
      'washminute.raise(text,jsonb)', 'washminute.error_codes()', 'washminute.status_change_allowed()', 'washminute._creating_extension()',
-     'washminute._lock_setup()', 'washminute._library_version()'));
+     'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c
  WHERE c LIKE 'search\_path=%' AND NOT EXISTS (SELECT WHERE c ~ '^search_path=("?(pg_catalog|washminute|public)"?, )*pg_temp$');

@@ -1,0 +1,529 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *		The worker's side of the outbox: find and claim rows, record results.
+ *
+ * How new rows are found.  What breaks queues in PostgreSQL is an old snapshot,
+ * held by a dump or a report: dead rows and their index entries cannot be
+ * removed, and a worker that looks for the oldest queued row wades through
+ * them each time.  Here the cursor over new rows is a snapshot itself.  Each
+ * row carries the id of the transaction that wrote it (xid), and between a
+ * snapshot S and a later one T exactly these rows became visible:
+ *
+ *		- those of transactions that were running in S and ended since
+ *		- those from S's xmax on, below T's xmax
+ *
+ * Both are short ranges of the index (lane, listener, xid, outbox_id), and what
+ * was seen is never looked at again.  Nothing is missed by late commits, since
+ * T's running transactions are looked at in the next pass, nor does it matter
+ * who wrote the row, and by which means.
+ *
+ * Rows that wait for their time (a retry, a receipt) have due_at and are found by
+ * it: one whose time is still to come when a pass meets it comes later than
+ * due_seen.  Whoever but the worker puts a row back gives it a new xid.
+ *
+ * A claim changes no indexed column, so it is a HOT update; a delivered row is
+ * deleted.  The claim's commit flushes WAL, the writer's commit before it
+ * included, before anything is sent: also where the writer did not wait for that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "storage/itemptr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/array.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/argument.h"
+#include "base/statement.h"
+#include "outbox/enqueue.h"
+#include "outbox/queue.h"
+
+COMMAND(retry_dead, -1);
+
+/* What both kinds of looking return; queued, or in flight of an earlier epoch. */
+#define MESSAGE_COLUMNS \
+	"SELECT ctid, xid, outbox_id, attempts, state = 'inflight', queued_at," \
+	"       created_at, expires_at, event, data::pg_catalog.text," \
+	"       recipient_id, correlation_id, due_at" \
+	"  FROM washminute_data.outbox" \
+	" WHERE lane = $1 AND listener = $2"
+#define MESSAGE_CLAIMABLE \
+	" AND (state = 'queued' OR (state = 'inflight' AND epoch < $4))" \
+	" AND (due_at IS NULL OR due_at <= $5)"
+
+static Statement select_new = {
+	MESSAGE_COLUMNS
+	" AND (xid, outbox_id) > ($6, $7) AND xid < $8"
+	MESSAGE_CLAIMABLE
+	" ORDER BY xid, outbox_id LIMIT $3",
+	8, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, XID8OID, INT8OID, XID8OID}
+};
+
+/* of transactions that were running when the last pass began */
+static Statement select_ended = {
+	MESSAGE_COLUMNS
+	" AND (xid, outbox_id) > ($6, $7) AND xid = ANY ($8)"
+	MESSAGE_CLAIMABLE
+	" ORDER BY xid, outbox_id LIMIT $3",
+	8, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, XID8OID, INT8OID, XID8ARRAYOID}
+};
+
+static Statement select_due = {
+	MESSAGE_COLUMNS
+	" AND due_at > $6"
+	MESSAGE_CLAIMABLE
+	" ORDER BY due_at LIMIT $3",
+	6, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static Statement select_next_due = {
+	"SELECT due_at FROM washminute_data.outbox"
+	" WHERE lane = $1 AND listener = $2 AND due_at > $3 AND state = 'queued'"
+	" ORDER BY due_at LIMIT 1",
+	3, {TEXTOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static Statement update_claimed = {
+	"UPDATE washminute_data.outbox"
+	"   SET state = 'inflight', attempts = attempts + 1, epoch = $2, claimed_at = $3"
+	" WHERE ctid = ANY ($1) AND (state = 'queued' OR (state = 'inflight' AND epoch < $2))"
+	" RETURNING outbox_id",
+	3, {TIDARRAYOID, INT8OID, TIMESTAMPTZOID}
+};
+
+static Statement delete_done = {
+	"DELETE FROM washminute_data.outbox"
+	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
+	2, {INT8ARRAYOID, INT8OID}
+};
+
+static Statement update_failed = {
+	"UPDATE washminute_data.outbox AS o"
+	"   SET state = CASE WHEN r.outcome = 3 THEN 'dead' ELSE 'queued' END,"
+	"       attempts = o.attempts - CASE WHEN r.outcome = 2 THEN 1 ELSE 0 END,"
+	"       due_at = CASE WHEN r.outcome = 3 THEN NULL ELSE r.due_at END, last_error = r.error, failed_at = $6"
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	"                  pg_catalog.unnest($4)) AS r (outbox_id, outcome, due_at, error)"
+	" WHERE o.outbox_id = r.outbox_id AND o.state = 'inflight' AND o.epoch = $5",
+	6, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID}
+};
+
+StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
+				 "update_failed names them by number");
+
+static Statement update_epoch = {
+	"UPDATE washminute_data.instance SET worker_epoch = worker_epoch + 1"
+	" RETURNING worker_epoch"
+};
+
+static Statement bury_abandoned = {
+	"UPDATE washminute_data.outbox AS o"
+	"   SET state = 'dead', last_error = 'the listener was removed', failed_at = pg_catalog.clock_timestamp()"
+	" WHERE o.listener <> '' AND o.state = 'queued'"
+	"   AND NOT EXISTS (SELECT FROM washminute_data.listeners AS l"
+	"                    WHERE l.name = o.listener AND l.lane = o.lane)"
+};
+
+static Statement select_prepared = {
+	"SELECT FROM pg_catalog.pg_prepared_xacts"
+	" WHERE database = pg_catalog.current_database() LIMIT 1"
+};
+
+static Statement disable_listener = {
+	"UPDATE washminute_data.listeners SET enabled = false WHERE name = $1",
+	1, {TEXTOID}
+};
+
+static Statement revive_dead = {
+	"UPDATE washminute_data.outbox"
+	"   SET state = 'queued', attempts = 0, due_at = NULL, queued_at = pg_catalog.clock_timestamp(),"
+	"       xid = pg_catalog.pg_current_xact_id()"
+	" WHERE lane = $1 AND state = 'dead' AND ($2 IS NULL OR failed_at >= $2)",
+	2, {TEXTOID, TIMESTAMPTZOID}
+};
+
+void
+QueueCursorReset(QueueCursor *cursor)
+{
+	free(cursor->seen_running);
+	free(cursor->pass_running);
+	*cursor = (QueueCursor) {
+		.due_seen = DT_NOBEGIN,
+		.next_due = DT_NOEND,
+		.is_news = true,
+		.is_due_news = true
+	};
+}
+
+bool
+QueueCursorHasWork(const QueueCursor *cursor, TimestampTz now)
+{
+	return cursor->in_pass || cursor->is_news || cursor->is_due_news ||
+		cursor->next_due <= now;
+}
+
+void
+MessageFree(Message *message)
+{
+	MemoryContextDelete(message->context);
+}
+
+/* A 32-bit id of a snapshot as the 64-bit one of the column xid. */
+static uint64
+WideXid(TransactionId xid, FullTransactionId next)
+{
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, xid));
+}
+
+/* Begin a pass: what has become visible up to now. */
+static void
+PassBegin(QueueCursor *cursor)
+{
+	Snapshot	snapshot = GetLatestSnapshot();
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint64	   *running = malloc((snapshot->xcnt + 1) * sizeof(uint64));
+
+	if (running == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+		running[i] = WideXid(snapshot->xip[i], next);
+
+	cursor->pass_xmax = WideXid(snapshot->xmax, next);
+	cursor->pass_running = running;
+	cursor->pass_running_count = (int) snapshot->xcnt;
+	cursor->in_pass = true;
+	cursor->in_running = cursor->seen_running_count > 0;
+	cursor->at_xid = cursor->in_running ? 0 : cursor->seen_xmax;
+	cursor->at_id = 0;
+	cursor->is_news = false;
+}
+
+/* The part of the pass that is under way has no more rows. */
+static void
+PassPartEnd(QueueCursor *cursor)
+{
+	if (cursor->in_running)
+	{
+		cursor->in_running = false;
+		cursor->at_xid = cursor->seen_xmax;
+		cursor->at_id = 0;
+		return;
+	}
+	free(cursor->seen_running);
+	cursor->seen_xmax = cursor->pass_xmax;
+	cursor->seen_running = cursor->pass_running;
+	cursor->seen_running_count = cursor->pass_running_count;
+	cursor->pass_running = NULL;
+	cursor->in_pass = false;
+}
+
+static Message *
+MessageRead(uint64 row)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "washminute message",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	Message    *message = palloc0(sizeof(Message));
+
+	message->context = context;
+	message->outbox_id = RowInt64(row, 3);
+	message->attempts = DatumGetInt32(RowDatum(row, 4)) + 1;
+	message->orphan = RowBool(row, 5);
+	message->queued_at = RowTime(row, 6);
+	message->created_at = RowTime(row, 7);
+	message->expires_at = RowIsNull(row, 8) ? DT_NOEND : RowTime(row, 8);
+	message->event = RowText(row, 9);
+	message->data = RowText(row, 10);
+	message->recipient_id = RowText(row, 11);
+	message->correlation_id = RowText(row, 12);
+	MemoryContextSwitchTo(previous);
+	return message;
+}
+
+/* The arguments that all three ways of looking begin with. */
+static void
+LookArguments(Arguments *arguments, Lane lane, const char *listener,
+			  int limit, int64 epoch, TimestampTz now)
+{
+	ArgumentText(arguments, lane_names[lane]);
+	ArgumentText(arguments, listener);
+	ArgumentDatum(arguments, Int64GetDatum(limit));
+	ArgumentDatum(arguments, Int64GetDatum(epoch));
+	ArgumentDatum(arguments, TimestampTzGetDatum(now));
+}
+
+/*
+ * Claim the rows that were just found.  Whatever somebody else changed or took
+ * away meanwhile is not updated, and not claimed.
+ */
+static List *
+ClaimFound(uint64 rows, int64 epoch, TimestampTz now)
+{
+	Message   **found = palloc(rows * sizeof(Message *));
+	Datum	   *ctids = palloc(rows * sizeof(Datum));
+	List	   *claimed = NIL;
+	Arguments	arguments = {0};
+	uint64		updated;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		ItemPointer ctid = palloc(sizeof(ItemPointerData));
+
+		ItemPointerCopy((ItemPointer) DatumGetPointer(RowDatum(row, 1)), ctid);
+		ctids[row] = PointerGetDatum(ctid);
+		found[row] = MessageRead(row);
+	}
+	ArgumentDatum(&arguments, FixedArray(ctids, (int) rows, TIDOID));
+	ArgumentDatum(&arguments, Int64GetDatum(epoch));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
+	updated = StatementRun(&update_claimed, &arguments);
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		is_ours = i < updated && RowInt64(i, 1) == found[i]->outbox_id;
+
+		/* a TID scan goes by block, which may be another order */
+		for (uint64 j = 0; j < updated && !is_ours; j++)
+			is_ours = RowInt64(j, 1) == found[i]->outbox_id;
+		if (is_ours)
+			claimed = lappend(claimed, found[i]);
+		else
+			MessageFree(found[i]);
+	}
+	return claimed;
+}
+
+/* Rows whose time has come; the cursor is moved past them. */
+static List *
+ClaimDue(Lane lane, const char *listener, QueueCursor *cursor, int limit,
+		 int64 epoch, TimestampTz now)
+{
+	Arguments	arguments = {0};
+	uint64		rows;
+	List	   *claimed;
+	TimestampTz last;
+
+	LookArguments(&arguments, lane, listener, limit, epoch, now);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(cursor->due_seen));
+	rows = StatementRun(&select_due, &arguments);
+	if (rows > 0)
+	{
+		last = RowTime(rows - 1, 13);
+		claimed = ClaimFound(rows, epoch, now);
+	}
+	else
+	{
+		last = now;
+		claimed = NIL;
+	}
+	if ((int) rows == limit)
+	{
+		/* others may be due at the very same moment: those are not passed */
+		cursor->due_seen = last - 1;
+		cursor->next_due = now;
+		return claimed;
+	}
+	cursor->due_seen = now;
+	cursor->next_due = DT_NOEND;
+	cursor->is_due_news = true;
+	return claimed;
+}
+
+/* When the next row that waits is due. */
+static void
+LookNextDue(Lane lane, const char *listener, QueueCursor *cursor)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, lane_names[lane]);
+	ArgumentText(&arguments, listener);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(cursor->due_seen));
+	cursor->next_due = StatementRun(&select_next_due, &arguments) > 0 ?
+		RowTime(0, 1) : DT_NOEND;
+	cursor->is_due_news = false;
+}
+
+/* The next rows of the pass. */
+static List *
+ClaimNew(Lane lane, const char *listener, QueueCursor *cursor, int limit,
+		 int64 epoch, TimestampTz now)
+{
+	Arguments	arguments = {0};
+	uint64		rows;
+
+	LookArguments(&arguments, lane, listener, limit, epoch, now);
+	ArgumentDatum(&arguments, UInt64GetDatum(cursor->at_xid));
+	ArgumentDatum(&arguments, Int64GetDatum(cursor->at_id));
+	if (cursor->in_running)
+	{
+		Datum	   *xids = palloc(cursor->seen_running_count * sizeof(Datum));
+
+		for (int i = 0; i < cursor->seen_running_count; i++)
+			xids[i] = UInt64GetDatum(cursor->seen_running[i]);
+		ArgumentDatum(&arguments, FixedArray(xids, cursor->seen_running_count, XID8OID));
+		rows = StatementRun(&select_ended, &arguments);
+	}
+	else
+	{
+		ArgumentDatum(&arguments, UInt64GetDatum(cursor->pass_xmax));
+		rows = StatementRun(&select_new, &arguments);
+	}
+	if (rows > 0)
+	{
+		cursor->at_xid = DatumGetUInt64(RowDatum(rows - 1, 2));
+		cursor->at_id = RowInt64(rows - 1, 3);
+	}
+	if ((int) rows < limit)
+	{
+		List	   *claimed = rows > 0 ? ClaimFound(rows, epoch, now) : NIL;
+
+		PassPartEnd(cursor);
+		return claimed;
+	}
+	return ClaimFound(rows, epoch, now);
+}
+
+List *
+QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
+		   int64 epoch, TimestampTz now)
+{
+	List	   *claimed = NIL;
+
+	/* the clock was set back: rows may be due before what was seen */
+	if (cursor->due_seen > now)
+	{
+		cursor->due_seen = DT_NOBEGIN;
+		cursor->is_due_news = true;
+	}
+	if (cursor->is_due_news)
+		LookNextDue(lane, listener, cursor);
+	if (cursor->next_due <= now)
+		claimed = ClaimDue(lane, listener, cursor, limit, epoch, now);
+
+	while (list_length(claimed) < limit)
+	{
+		if (!cursor->in_pass)
+		{
+			if (!cursor->is_news)
+				break;
+			PassBegin(cursor);
+		}
+		claimed = list_concat(claimed,
+							  ClaimNew(lane, listener, cursor,
+									   limit - list_length(claimed), epoch, now));
+	}
+
+	/* a pass may have met rows for later */
+	if (cursor->is_due_news)
+		LookNextDue(lane, listener, cursor);
+	return claimed;
+}
+
+void
+QueueRecord(const QueueResult *results, int count, int64 epoch)
+{
+	Datum	   *done = palloc(count * sizeof(Datum));
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Datum	   *outcomes = palloc(count * sizeof(Datum));
+	Datum	   *due = palloc(count * sizeof(Datum));
+	const char **errors = palloc(count * sizeof(char *));
+	int			done_count = 0;
+	int			failed_count = 0;
+	Arguments	arguments = {0};
+
+	for (int i = 0; i < count; i++)
+	{
+		if (results[i].outcome == OUTCOME_DONE)
+		{
+			done[done_count++] = Int64GetDatum(results[i].outbox_id);
+			continue;
+		}
+		ids[failed_count] = Int64GetDatum(results[i].outbox_id);
+		outcomes[failed_count] = Int64GetDatum(results[i].outcome);
+		due[failed_count] = TimestampTzGetDatum(results[i].due_at);
+		errors[failed_count++] = results[i].error;
+	}
+	if (done_count > 0)
+	{
+		ArgumentDatum(&arguments, FixedArray(done, done_count, INT8OID));
+		ArgumentDatum(&arguments, Int64GetDatum(epoch));
+		StatementRun(&delete_done, &arguments);
+	}
+	if (failed_count > 0)
+	{
+		arguments.count = 0;
+		ArgumentDatum(&arguments, FixedArray(ids, failed_count, INT8OID));
+		ArgumentDatum(&arguments, FixedArray(outcomes, failed_count, INT8OID));
+		ArgumentDatum(&arguments, FixedArray(due, failed_count, TIMESTAMPTZOID));
+		ArgumentDatum(&arguments, TextArray(errors, failed_count));
+		ArgumentDatum(&arguments, Int64GetDatum(epoch));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
+		StatementRun(&update_failed, &arguments);
+	}
+}
+
+int64
+QueueNextEpoch(void)
+{
+	StatementRunOne(&update_epoch, NULL);
+	return RowInt64(0, 1);
+}
+
+uint64
+QueueBuryAbandoned(void)
+{
+	return StatementRun(&bury_abandoned, NULL);
+}
+
+bool
+QueueHasPrepared(void)
+{
+	return StatementRun(&select_prepared, NULL) > 0;
+}
+
+void
+QueueDisableListener(const char *name)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, name);
+	StatementRun(&disable_listener, &arguments);
+}
+
+/*
+ * retry_dead(lane, since): dead letters are queued again, as if new: all of the
+ * lane, or those that failed since a time; how many.
+ */
+static Datum
+retry_dead_body(FunctionCallInfo fcinfo)
+{
+	static const char *const lanes[] = {
+		"push", "push_receipt", "payment", "webhook", "realtime", NULL
+	};
+	char	   *lane = ArgumentChoice(fcinfo, 0, "lane", lanes);
+	Arguments	arguments = {0};
+	uint64		revived;
+
+	ArgumentText(&arguments, lane);
+	ArgumentDatumOrNull(&arguments,
+						PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1),
+						PG_ARGISNULL(1));
+	revived = StatementRun(&revive_dead, &arguments);
+	if (revived > 0)
+		WakeAtCommit(WAKE_NEW(LaneByName(lane)));
+	PG_RETURN_INT64((int64) revived);
+}

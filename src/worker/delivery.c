@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * delivery.c
+ *		What an answer means for its messages and for their destination.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+
+#include "base/compat.h"
+#include "worker/lane.h"
+#include "worker/stopwatch.h"
+
+void
+DeliveryJudge(Delivery *delivery, Outcome outcome, const char *error)
+{
+	for (int i = 0; i < list_length(delivery->messages); i++)
+	{
+		delivery->results[i].outcome = outcome;
+		strlcpy(delivery->results[i].error, error, sizeof(delivery->results[i].error));
+	}
+}
+
+void
+DeliveryError(const Delivery *delivery, char *error, size_t size)
+{
+	const HttpRequest *http = &delivery->http;
+
+	if (http->status > 0 && http->code == CURLE_OK)
+		snprintf(error, size, "HTTP status %ld", http->status);
+	else if (http->response_cut)
+		snprintf(error, size, "HTTP status %ld, and the answer is longer than %d bytes",
+				 http->status, HTTP_RESPONSE_MAX);
+	else
+		snprintf(error, size, "%s (%s)", http->error,
+				 http->was_written ? "the request may have arrived" : "nothing was sent");
+	for (char *c = error; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+/* Seconds until the next attempt: 1, 2, 4 ..., a fifth more or less. */
+static double
+Backoff(int attempts, int limit)
+{
+	double		seconds = Min(ldexp(1, Min(attempts, 30) - 1), limit);
+
+	return seconds * (0.8 + 0.4 * pg_prng_double(&pg_global_prng_state));
+}
+
+/*
+ * Fill in when failed messages come again, released ones after the pause, and
+ * which have failed for good.
+ */
+static void
+SetDueTimes(Delivery *delivery, int64 pause)
+{
+	const Destination *destination = delivery->destination;
+	ListCell   *cell;
+
+	foreach(cell, delivery->messages)
+	{
+		Message    *message = lfirst(cell);
+		QueueResult *result = &delivery->results[foreach_current_index(cell)];
+		double		seconds = Backoff(message->attempts, destination->settings->backoff_limit);
+
+		if (result->outcome == OUTCOME_DONE)
+			continue;
+		if (result->outcome == OUTCOME_RETRY &&
+			message->attempts >= destination->settings->max_attempts)
+			result->outcome = OUTCOME_DEAD;
+		if (result->outcome == OUTCOME_RELEASED)
+			seconds = (double) pause / SECOND;
+		result->due_at = GetCurrentTimestamp() + (int64) (seconds * SECOND);
+
+		ereport(result->outcome == OUTCOME_DEAD ? WARNING : LOG,
+				(errmsg("washminute worker: %s %s id=" INT64_FORMAT " attempt=%d error=\"%s\"",
+						result->outcome == OUTCOME_DEAD ? "dead letter" : "attempt failed",
+						destination->shown, message->outbox_id,
+						message->attempts, result->error)));
+	}
+}
+
+/* The destination asks to wait: by Retry-After, or else longer each time. */
+static int64
+PauseDestination(Destination *destination, int64 retry_after, int64 now)
+{
+	int64		limit = destination->settings->backoff_limit;
+	int64		pause;
+
+	destination->busy++;
+	pause = retry_after != 0 ? SECOND * Max(1, Min(retry_after, limit)) :
+		(int64) (SECOND * Backoff(destination->busy, (int) limit));
+	destination->paused_until = Max(destination->paused_until, now + pause);
+	ereport(LOG,
+			(errmsg("washminute worker: asked to wait %s for_s=%.1f",
+					destination->shown, (double) pause / SECOND)));
+	return pause;
+}
+
+void
+DeliverySettle(Delivery *delivery)
+{
+	Destination *destination = delivery->destination;
+	int64		now = MonotonicNow();
+	int64		pause = 0;
+
+	switch (destination->kind->judge(delivery))
+	{
+		case VERDICT_ILL:
+			if (BreakerFailed(&destination->breaker, now,
+							  destination->settings->breaker_failures,
+							  pg_prng_double(&pg_global_prng_state)))
+				ereport(WARNING,
+						(errmsg("washminute worker: breaker open %s for_s=%.1f",
+								destination->shown,
+								(double) (destination->breaker.open_until - now) / SECOND)));
+			break;
+		case VERDICT_BUSY:
+			pause = PauseDestination(destination, delivery->http.retry_after, now);
+			break;
+		case VERDICT_GONE:
+			destination->gone = true;
+			destination->enabled = false;
+			break;
+		case VERDICT_WELL:
+			destination->busy = 0;
+			if (BreakerSucceeded(&destination->breaker))
+				ereport(LOG,
+						(errmsg("washminute worker: breaker closed %s",
+								destination->shown)));
+			break;
+	}
+	SetDueTimes(delivery, pause);
+}
+
+void
+DeliveryPutBack(Delivery *delivery, const char *error)
+{
+	DeliveryJudge(delivery, OUTCOME_RELEASED, error);
+	SetDueTimes(delivery, SECOND);
+}

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * destination.c
+ *		Where messages go: made from the tables lanes and listeners.
+ *
+ * Each destination has its own cursor, concurrency, rate limit and breaker, so that
+ * one's trouble delays no other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/statement.h"
+#include "worker/lane.h"
+#include "worker/status.h"
+
+List	   *destinations = NIL;
+
+static LaneSettings lane_settings[LANE_COUNT];
+
+static Statement select_lanes = {
+	"SELECT lane, concurrency, COALESCE(rate_per_second, 0), max_attempts,"
+	"       backoff_limit_seconds, breaker_failures, paused"
+	"  FROM washminute_data.lanes"
+};
+
+static Statement select_urls = {
+	"SELECT lane, name, url, enabled FROM washminute_data.listeners WHERE url IS NOT NULL"
+};
+
+static Destination *
+DestinationFind(Lane lane, const char *listener)
+{
+	ListCell   *cell;
+	MemoryContext previous;
+	Destination *destination;
+
+	foreach(cell, destinations)
+	{
+		destination = lfirst(cell);
+		if (destination->lane == lane && strcmp(destination->listener, listener) == 0)
+			return destination;
+	}
+	previous = MemoryContextSwitchTo(TopMemoryContext);
+	destination = palloc0(sizeof(Destination));
+	destination->lane = lane;
+	destination->listener = pstrdup(listener);
+	destination->shown = psprintf("lane=%s%s%s", lane_names[lane],
+								  listener[0] ? " listener=" : "", listener);
+	QueueCursorReset(&destination->cursor);
+	destinations = lappend(destinations, destination);
+	MemoryContextSwitchTo(previous);
+	return destination;
+}
+
+static void
+DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
+{
+	Destination *destination = DestinationFind(lane, listener);
+	const LaneSettings *settings = &lane_settings[lane];
+	const char *reason = NULL;
+
+	destination->kind = lane_kinds[lane];
+	destination->settings = settings;
+	destination->enabled = enabled && destination->kind != NULL && !settings->paused;
+	destination->listed = true;
+	destination->gone = false;
+
+	/* requests that are under way have the old one */
+	if (url != NULL && (destination->url == NULL || strcmp(destination->url, url) != 0))
+		destination->url = MemoryContextStrdup(TopMemoryContext, url);
+	LimiterSet(&destination->limiter, settings->rate_per_second);
+
+	if (destination->kind == NULL)
+		reason = "nothing sends this lane in this version";
+	else if (settings->paused)
+		reason = "paused";
+	else if ((reason = destination->kind->prepare(destination)) != NULL)
+		destination->enabled = false;
+	if (reason != NULL)
+		StatusHeld(lane, reason);
+}
+
+static void
+ReadLanes(void)
+{
+	uint64		rows = StatementRun(&select_lanes, NULL);
+
+	memset(lane_settings, 0, sizeof(lane_settings));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		int			lane = LaneByName(RowText(row, 1));
+
+		if (lane < 0)
+			continue;
+		lane_settings[lane] = (LaneSettings) {
+			.concurrency = DatumGetInt32(RowDatum(row, 2)),
+			.rate_per_second = DatumGetInt32(RowDatum(row, 3)),
+			.max_attempts = DatumGetInt32(RowDatum(row, 4)),
+			.backoff_limit = DatumGetInt32(RowDatum(row, 5)),
+			.breaker_failures = DatumGetInt32(RowDatum(row, 6)),
+			.paused = RowBool(row, 7)
+		};
+		StatusHeld((Lane) lane, NULL);
+	}
+}
+
+/* Forget destinations that are in the tables no longer, once they are idle. */
+static void
+DropUnlisted(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->listed)
+			continue;
+		destination->enabled = false;
+		if (destination->in_flight == 0)
+		{
+			QueueCursorReset(&destination->cursor);
+			destinations = foreach_delete_current(destinations, cell);
+		}
+	}
+}
+
+void
+DestinationsRead(void)
+{
+	ListCell   *cell;
+	uint64		rows;
+	uint64		buried;
+
+	ReadLanes();
+	foreach(cell, destinations)
+		((Destination *) lfirst(cell))->listed = false;
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		if (lane != LANE_WEBHOOK && lane != LANE_REALTIME &&
+			lane_settings[lane].concurrency > 0)
+			DestinationSet((Lane) lane, "", NULL, true);
+
+	rows = StatementRun(&select_urls, NULL);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		int			lane = LaneByName(RowText(row, 1));
+
+		if (lane >= 0 && lane_settings[lane].concurrency > 0)
+			DestinationSet((Lane) lane, RowText(row, 2), RowText(row, 3), RowBool(row, 4));
+	}
+	DropUnlisted();
+	buried = QueueBuryAbandoned();
+	if (buried > 0)
+		ereport(WARNING,
+				(errmsg("washminute worker: dead_letters=" UINT64_FORMAT " reason=\"the listener was removed\"",
+						buried)));
+}
+
+int
+DestinationRoom(const Destination *destination, int64 now)
+{
+	int			requests;
+
+	if (!destination->enabled || now < destination->paused_until)
+		return 0;
+	requests = destination->settings->concurrency - destination->in_flight;
+	switch (BreakerLook(&destination->breaker, now))
+	{
+		case BREAKER_OPEN:
+			return 0;
+		case BREAKER_HALF_OPEN:
+			return destination->in_flight > 0 ? 0 :
+				LimiterAllows(&destination->limiter, now, 1);
+		case BREAKER_CLOSED:
+			break;
+	}
+	return requests <= 0 ? 0 :
+		LimiterAllows(&destination->limiter, now, requests * destination->kind->batch);
+}
+
+int64
+DestinationRoomAt(const Destination *destination, int64 now)
+{
+	int64		at;
+
+	if (!destination->enabled ||
+		destination->in_flight >= destination->settings->concurrency)
+		return 0;
+	at = Max(destination->paused_until, LimiterNext(&destination->limiter, now));
+	return Max(at, destination->breaker.open_until);
+}

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * lane.h
+ *		What differs between kinds of destinations: how messages become a request,
+ *		and what its answer means for them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_LANE_H
+#define WASHMINUTE_LANE_H
+
+#include "base/secret.h"
+#include "outbox/queue.h"
+#include "worker/breaker.h"
+#include "worker/http.h"
+#include "worker/limiter.h"
+
+/* The rows of washminute_data.lanes. */
+typedef struct LaneSettings
+{
+	int			concurrency;
+	int			rate_per_second;	/* 0: no limit */
+	int			max_attempts;
+	int			backoff_limit;	/* seconds */
+	int			breaker_failures;
+	bool		paused;
+} LaneSettings;
+
+struct LaneKind;
+
+/* A destination: a lane, or one listener of a lane. */
+typedef struct Destination
+{
+	Lane		lane;
+	const struct LaneKind *kind;
+	const LaneSettings *settings;
+	char	   *listener;		/* "" where the lane has one destination */
+	char	   *shown;			/* in log lines: lane=..., listener=... */
+	char	   *url;			/* NULL where it has none */
+	bool		enabled;
+	bool		listed;			/* still in the tables */
+	bool		gone;			/* it wants no more, which is to be recorded */
+	unsigned char secret[SECRET_BYTES];
+
+	QueueCursor cursor;
+	int			in_flight;		/* requests */
+	Limiter		limiter;
+	Breaker		breaker;
+	int			busy;			/* how often in a row it asked to wait */
+	int64		paused_until;	/* monotonic; by Retry-After */
+	int64		warned_at;		/* monotonic; of a backlog */
+} Destination;
+
+/* A request, and the messages in it. */
+typedef struct Delivery
+{
+	MemoryContext context;
+	Destination *destination;
+	List	   *messages;		/* Message * */
+	HttpRequest http;
+	QueueResult	   *results;		/* one per message, once it is judged */
+} Delivery;
+
+/* What an answer says of the destination, besides of the messages. */
+typedef enum Verdict
+{
+	VERDICT_WELL,				/* it answers */
+	VERDICT_ILL,				/* it fails: counts for the breaker */
+	VERDICT_BUSY,				/* it asks to wait: the attempts do not count */
+	VERDICT_GONE				/* it wants no more */
+} Verdict;
+
+typedef struct LaneKind
+{
+	int			batch;			/* messages in a request at most */
+
+	/* Make ready to send; NULL, or the reason why that is not possible. */
+	const char *(*prepare) (Destination *destination);
+
+	/* Fill in the request.  In the delivery's memory context. */
+	void		(*build) (Delivery *delivery);
+
+	/* Fill in outcome and error of the results; due_at is the engine's. */
+	Verdict		(*judge) (Delivery *delivery);
+} LaneKind;
+
+extern const LaneKind webhook_kind;
+
+/* NULL where nothing sends it yet. */
+extern const LaneKind *const lane_kinds[LANE_COUNT];
+
+#define SECOND INT64CONST(1000000)	/* of both clocks */
+
+/* Destination *: all there are, and those removed that have requests in flight. */
+extern List *destinations;
+
+/* Read lanes and listeners anew; in the turn's transaction. */
+extern void DestinationsRead(void);
+
+/* How many messages it can start at that (monotonic) time. */
+extern int	DestinationRoom(const Destination *destination, int64 now);
+
+/* When there may be room, where only time stands in the way; 0: not known. */
+extern int64 DestinationRoomAt(const Destination *destination, int64 now);
+
+/*
+ * Judge a delivery that was answered: all results are filled in, and what the
+ * answer says of the destination is applied to it.
+ */
+extern void DeliverySettle(Delivery *delivery);
+
+/* A delivery that could not be started: its messages come again in a second. */
+extern void DeliveryPutBack(Delivery *delivery, const char *error);
+
+/* Give all messages of a delivery the same outcome. */
+extern void DeliveryJudge(Delivery *delivery, Outcome outcome, const char *error);
+
+/* What went wrong with a request, in printable ASCII. */
+extern void DeliveryError(const Delivery *delivery, char *error, size_t size);
+
+#endif							/* WASHMINUTE_LANE_H */

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * limiter.c
+ *		A rate limit without bursts: the generic cell rate algorithm.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "worker/limiter.h"
+
+/* Microseconds by which a sender may be late and still catch up. */
+#define LIMITER_SLACK 20000.0
+
+void
+LimiterSet(Limiter *limiter, int rate_per_second)
+{
+	limiter->interval = rate_per_second > 0 ? 1e6 / rate_per_second : 0;
+}
+
+/* The time that the next message counts from. */
+static double
+LimiterBase(const Limiter *limiter, int64 now)
+{
+	return Max(limiter->next, (double) now - Min(LIMITER_SLACK, limiter->interval * 10));
+}
+
+int
+LimiterAllows(const Limiter *limiter, int64 now, int most)
+{
+	double		allowed;
+
+	if (limiter->interval == 0)
+		return most;
+	allowed = floor(((double) now - LimiterBase(limiter, now)) / limiter->interval) + 1;
+	return (int) Max(0, Min(allowed, most));
+}
+
+void
+LimiterTake(Limiter *limiter, int64 now, int count)
+{
+	limiter->next = LimiterBase(limiter, now) + limiter->interval * count;
+}
+
+int64
+LimiterNext(const Limiter *limiter, int64 now)
+{
+	return limiter->interval == 0 ? now : Max(now, (int64) ceil(limiter->next));
+}
