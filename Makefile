@@ -7,6 +7,8 @@
 #   make demo              replays a fleet's day on a cluster that stays up; TRACE=, SEED= and
 #                          SPEED= stand in test/demo/run
 #   make demo-stop         ends that cluster and removes it
+#   make bench BENCH=name  measures on a throwaway cluster, and prints result NAME = NUMBER lines;
+#                          what there is to measure stands in test/bench/run
 #
 # make CC=clang takes another compiler; make WM_WERROR= lets warnings pass.
 #
@@ -28,7 +30,7 @@ WM_HEADERS = $(filter-out src/gateway/%,$(sort $(wildcard src/*.h src/*/*.h)))
 OBJS       = $(WM_SOURCES:.c=.o)
 SHLIB_LINK = -lm -lcurl -lcrypto
 
-PG_CPPFLAGS = -I$(srcdir)/src -DWASHMINUTE_VERSION=\"$(WM_VERSION)\"
+PG_CPPFLAGS = -I$(srcdir)/src -DWASHMINUTE_VERSION=\"$(WM_VERSION)\" $(WM_FLAGS)
 
 # warnings are errors, but for those that PostgreSQL's headers and idioms cause
 WM_WERROR   = -Werror
@@ -75,7 +77,7 @@ endif
 # Goals that work before PostgreSQL is installed do without PGXS
 #
 
-WM_OWN_GOALS = check demo demo-stop
+WM_OWN_GOALS = bench check demo demo-stop
 
 ifneq ($(filter-out $(WM_OWN_GOALS),$(or $(MAKECMDGOALS),all)),)
 
@@ -100,6 +102,12 @@ ifneq ($(filter check,$(MAKECMDGOALS)),)
 .PHONY: check
 check:
 	@test/check
+endif
+
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+.PHONY: bench
+bench:
+	@test/bench/run $(BENCH) $(PART)
 endif
 
 ifneq ($(filter demo demo-stop,$(MAKECMDGOALS)),)

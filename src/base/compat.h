@@ -37,9 +37,13 @@
 #if PG_VERSION_NUM >= 160000
 #define compat_function_aclcheck(function, role, mode) \
 	object_aclcheck(ProcedureRelationId, function, role, mode)
+#define compat_database_ownercheck(database, role) \
+	object_ownercheck(DatabaseRelationId, database, role)
 #else
 #define compat_function_aclcheck(function, role, mode) \
 	pg_proc_aclcheck(function, role, mode)
+#define compat_database_ownercheck(database, role) \
+	pg_database_ownercheck(database, role)
 #endif
 
 /* 17: a set of events belongs to a resource owner, NULL for the session's life */

@@ -25,6 +25,9 @@ char	   *washminute_correlation_id = NULL;
 char	   *washminute_database = NULL;
 int			washminute_http_timeout = 10000;
 int			washminute_lock_timeout = 5000;
+#ifdef WASHMINUTE_BENCH
+bool		washminute_enqueue = true;
+#endif
 bool		washminute_log_commands = false;
 char	   *washminute_signing_key_file = NULL;
 
@@ -99,6 +102,17 @@ GucInit(void)
 							   PGC_POSTMASTER : PGC_SIGHUP,
 							   0,
 							   NULL, NULL, NULL);
+
+#ifdef WASHMINUTE_BENCH
+	DefineCustomBoolVariable("washminute.enqueue",
+							 "Whether messages are queued: switched off by a benchmark alone.",
+							 NULL,
+							 &washminute_enqueue,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+#endif
 
 	DefineCustomIntVariable("washminute.http_timeout",
 							"Longest time that the worker waits for the answer to a request.",

@@ -11,6 +11,9 @@
 extern char *washminute_ca_file;	/* empty: the system's authorities */
 extern char *washminute_correlation_id;
 extern char *washminute_database;	/* the one that the worker serves */
+#ifdef WASHMINUTE_BENCH
+extern bool washminute_enqueue; /* off to measure what queueing costs */
+#endif
 extern int	washminute_http_timeout;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;

@@ -18,8 +18,10 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/guc.h"
 #include "base/identity.h"
 #include "base/readiness.h"
+#include "base/secret.h"
 #include "base/statement.h"
 
 PG_FUNCTION_INFO_V1(washminute_doctor);
@@ -38,7 +40,8 @@ typedef struct Check
 	const char *severity;		/* error, warning or info */
 	const char *finding;
 	const char *remedy;
-	Statement	found;			/* yields a row where there is something wrong */
+	Statement	found;			/* yields a row where there is something wrong;
+								 * a column, if it has one, is the detail */
 } Check;
 
 static Check checks[] = {
@@ -84,6 +87,34 @@ static Check checks[] = {
 		"See that SELECT washminute.run_due() runs every minute, by pg_cron or by a scheduler of your own.",
 		{"SELECT FROM washminute_data.request_timers"
 		" WHERE due_at < washminute.now() - '5 minutes'::pg_catalog.interval LIMIT 1"}},
+	{NEEDS_DATA, "error",
+		"no worker serves this database, and nothing leaves it",
+		"Have washminute in shared_preload_libraries and this database's name in washminute.database, restart, and see what the server's log says of the worker.",
+		{"SELECT state FROM washminute.worker_status()"
+			" WHERE state IN ('not preloaded', 'not running', 'serving another database')"
+		" OR (state LIKE 'waiting:%' AND state <> 'waiting: cloned') OR state LIKE 'failing:%' LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"the worker holds a lane",
+		"Where a file is named: mend it, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes.",
+		{"SELECT lane || ': ' || state FROM washminute.worker_status()"
+			" WHERE state = 'paused' OR state LIKE 'washminute.%' LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"a destination of the worker fails and is left alone for a while",
+		"See last_error of washminute.worker_status(); the breaker closes by itself when the destination answers again.",
+		{"SELECT lane || ': ' || COALESCE(last_error, '') FROM washminute.worker_status()"
+		" WHERE breaker <> 'closed' LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"messages have been waiting for the worker for more than five minutes",
+		"See washminute.worker_status() and the server's log.",
+		{"SELECT o.lane FROM washminute_data.outbox AS o"
+			" WHERE o.state <> 'dead'"
+			"   AND COALESCE(o.due_at, o.queued_at) < pg_catalog.clock_timestamp() - '5 minutes'::pg_catalog.interval"
+			"   AND o.lane IN (SELECT w.lane FROM washminute.worker_status() AS w WHERE w.state NOT LIKE 'nothing sends%')"
+		" LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"the worker has given messages up: there are dead letters",
+		"See last_error in washminute_data.outbox; SELECT washminute.retry_dead(lane) queues them again, DELETE drops them.",
+		{"SELECT lane || ': ' || dead FROM washminute.worker_status() WHERE dead > 0 LIMIT 1"}},
 	{NEEDS_CRON, "warning",
 		"pg_cron is here, but has no active job that runs washminute on this server",
 		"SELECT washminute.setup() registers it.",
@@ -93,19 +124,29 @@ static Check checks[] = {
 		" AND database = pg_catalog.current_database())"}}
 };
 
-/* Does the check find something?  The tables are looked at as their owner. */
-static bool
+/*
+ * What the check finds, in words; NULL where all is well.  The tables are looked
+ * at as their owner.
+ */
+static const char *
 CheckFinds(Check *check)
 {
 	Identity	saved;
 	uint64		rows;
 
 	if (check->needs != NEEDS_DATA)
-		return StatementRun(&check->found, NULL) > 0;
-	IdentityBecomeOwner(&saved);
-	rows = StatementRun(&check->found, NULL);
-	IdentityRestore(&saved);
-	return rows > 0;
+		rows = StatementRun(&check->found, NULL);
+	else
+	{
+		IdentityBecomeOwner(&saved);
+		rows = StatementRun(&check->found, NULL);
+		IdentityRestore(&saved);
+	}
+	if (rows == 0)
+		return NULL;
+	if (SPI_tuptable->tupdesc->natts == 0)
+		return check->finding;
+	return psprintf("%s: %s", check->finding, RowText(0, 1));
 }
 
 static void
@@ -154,6 +195,21 @@ ReportReadiness(ReturnSetInfo *rsinfo)
 	return true;
 }
 
+/* A file that a setting names must be readable for us, and for nobody else. */
+static void
+ReportSecretFile(ReturnSetInfo *rsinfo, const char *setting, const char *path)
+{
+	char		secret[SECRET_FILE_MAX + 1];
+	const char *problem = NULL;
+
+	if (path == NULL || path[0] == '\0')
+		return;
+	if (SecretReadFile(path, secret, &problem) == 0)
+		ReportFinding(rsinfo, psprintf("%s %s", setting, problem), "error",
+					  "Give the server's user a file of mode 0600, then SELECT pg_reload_conf().");
+	explicit_bzero(secret, sizeof(secret));
+}
+
 /* washminute.doctor(): findings, none when all is well. */
 Datum
 washminute_doctor(PG_FUNCTION_ARGS)
@@ -169,6 +225,7 @@ washminute_doctor(PG_FUNCTION_ARGS)
 
 	has_data = ReportReadiness(rsinfo);
 	has_cron = OidIsValid(get_extension_oid("pg_cron", true));
+	ReportSecretFile(rsinfo, "washminute.signing_key_file", washminute_signing_key_file);
 	if (ClockIsSet())
 		ReportFinding(rsinfo, "the shared clock is set: time is not the real time",
 					  "warning", "SELECT washminute.set_clock(NULL) gives the real time back.");
@@ -180,12 +237,14 @@ washminute_doctor(PG_FUNCTION_ARGS)
 	for (int i = 0; i < lengthof(checks); i++)
 	{
 		Check	   *check = &checks[i];
+		const char *finding;
 
 		if ((check->needs == NEEDS_DATA && !has_data) ||
 			(check->needs == NEEDS_CRON && !(has_data && has_cron && superuser())))
 			continue;
-		if (CheckFinds(check))
-			ReportFinding(rsinfo, check->finding, check->severity, check->remedy);
+		finding = CheckFinds(check);
+		if (finding != NULL)
+			ReportFinding(rsinfo, finding, check->severity, check->remedy);
 	}
 	SPI_finish();
 	return (Datum) 0;

@@ -143,10 +143,12 @@ static Statement disable_listener = {
 };
 
 static Statement revive_dead = {
-	"UPDATE washminute_data.outbox"
+	"UPDATE washminute_data.outbox AS o"
 	"   SET state = 'queued', attempts = 0, due_at = NULL, queued_at = pg_catalog.clock_timestamp(),"
 	"       xid = pg_catalog.pg_current_xact_id()"
-	" WHERE lane = $1 AND state = 'dead' AND ($2 IS NULL OR failed_at >= $2)",
+	" WHERE o.lane = $1 AND o.state = 'dead' AND ($2 IS NULL OR o.failed_at >= $2)"
+	"   AND (o.listener = '' OR EXISTS (SELECT FROM washminute_data.listeners AS l"
+	"                                    WHERE l.name = o.listener AND l.lane = o.lane))",
 	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
@@ -506,7 +508,7 @@ QueueDisableListener(const char *name)
 
 /*
  * retry_dead(lane, since): dead letters are queued again, as if new: all of the
- * lane, or those that failed since a time; how many.
+ * lane whose listener is still there, or those that failed since a time; how many.
  */
 static Datum
 retry_dead_body(FunctionCallInfo fcinfo)

@@ -13,13 +13,16 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
@@ -73,6 +76,23 @@ DatabaseWantedEmpty(Node *statement)
 	}
 }
 
+/*
+ * Will PostgreSQL refuse the command right away?  Then nothing is to be emptied:
+ * or whoever may connect could keep the worker away.
+ */
+static bool
+IsRefused(Node *statement, const char *database, ProcessUtilityContext context)
+{
+	Oid			database_oid;
+
+	if (!IsA(statement, RenameStmt) &&
+		IsInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL))
+		return true;
+	database_oid = get_database_oid(database, true);
+	return !OidIsValid(database_oid) ||
+		!compat_database_ownercheck(database_oid, GetUserId());
+}
+
 static void
 EndAside(int code, Datum argument)
 {
@@ -109,7 +129,8 @@ AsideUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	/* a name that was not there may be now */
 	WakeAtCommit(WAKE_LOOK);
-	if (strcmp(database, washminute_database) != 0)
+	if (strcmp(database, washminute_database) != 0 ||
+		IsRefused(pstmt->utilityStmt, database, context))
 	{
 		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		return;

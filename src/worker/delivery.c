@@ -92,7 +92,9 @@ PauseDestination(Destination *destination, int64 retry_after, int64 now)
 	int64		limit = destination->settings->backoff_limit;
 	int64		pause;
 
-	destination->busy++;
+	/* answers to what was in flight together are one refusal */
+	if (now >= destination->paused_until)
+		destination->busy++;
 	pause = retry_after != 0 ? SECOND * Max(1, Min(retry_after, limit)) :
 		(int64) (SECOND * Backoff(destination->busy, (int) limit));
 	destination->paused_until = Max(destination->paused_until, now + pause);

@@ -71,6 +71,10 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	destination->listed = true;
 	destination->gone = false;
 
+	/* a good moment for rows that somebody wrote by hand, which wakes nobody */
+	destination->cursor.is_news = true;
+	destination->cursor.is_due_news = true;
+
 	/* requests that are under way have the old one */
 	if (url != NULL && (destination->url == NULL || strcmp(destination->url, url) != 0))
 		destination->url = MemoryContextStrdup(TopMemoryContext, url);
@@ -189,8 +193,11 @@ DestinationRoomAt(const Destination *destination, int64 now)
 {
 	int64		at;
 
+	/* where the breaker is half open only the probe's answer makes room */
 	if (!destination->enabled ||
-		destination->in_flight >= destination->settings->concurrency)
+		destination->in_flight >= destination->settings->concurrency ||
+		(destination->in_flight > 0 &&
+		 BreakerLook(&destination->breaker, now) == BREAKER_HALF_OPEN))
 		return 0;
 	at = Max(destination->paused_until, LimiterNext(&destination->limiter, now));
 	return Max(at, destination->breaker.open_until);

@@ -277,6 +277,22 @@ WarnOfBacklog(Destination *destination, const Message *message, int64 now)
 					destination->shown, waited / SECOND)));
 }
 
+/* An earlier worker had these in flight, and may have sent them. */
+static void
+TellOrphans(const Destination *destination, const List *messages)
+{
+	int			orphans = 0;
+	ListCell   *cell;
+
+	foreach(cell, messages)
+		if (((Message *) lfirst(cell))->orphan)
+			orphans++;
+	if (orphans > 0)
+		ereport(LOG,
+				(errmsg("washminute worker: orphans taken up %s count=%d",
+						destination->shown, orphans)));
+}
+
 /* A request of these messages, which become its own. */
 static Delivery *
 DeliveryMake(Destination *destination, const List *messages, int from, int count)
@@ -320,6 +336,7 @@ ClaimFor(Destination *destination)
 	if (messages == NIL)
 		return;
 	LimiterTake(&destination->limiter, now, list_length(messages));
+	TellOrphans(destination, messages);
 	WarnOfBacklog(destination, linitial(messages), now);
 	for (int from = 0; from < list_length(messages); from += batch)
 		claimed = lappend(claimed,
@@ -432,6 +449,10 @@ ForgetFinished(void)
 			if (outcome == OUTCOME_RETRY || outcome == OUTCOME_RELEASED)
 				cursor->next_due = Min(cursor->next_due, delivery->results[i].due_at);
 		}
+
+		/* its listener was removed meanwhile: look what that leaves behind */
+		if (!delivery->destination->listed)
+			routes_known = false;
 		MemoryContextDelete(delivery->context);
 	}
 	list_free(finished);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -216,22 +217,8 @@ StatusRead(SharedStatus *copy)
 	SpinLockRelease(&shared->mutex);
 	if (copy->pid == 0)
 		strlcpy(copy->state, RecoveryInProgress() ? "standby" : "not running", STATE_MAX);
-}
-
-bool
-StatusIsRunning(char *state, size_t size)
-{
-	SharedStatus *copy = palloc(sizeof(SharedStatus));
-
-	StatusRead(copy);
-	strlcpy(state, copy->state, size);
-	return copy->pid != 0 && strcmp(copy->state, "running") == 0;
-}
-
-bool
-StatusBreakerIsOpen(Lane lane)
-{
-	return shared != NULL && shared->lanes[lane].breaker != BREAKER_CLOSED;
+	if (strcmp(get_database_name(MyDatabaseId), washminute_database) != 0)
+		strlcpy(copy->state, "serving another database", STATE_MAX);
 }
 
 /* The rows that wait, by lane; a lane without rows stays zero. */

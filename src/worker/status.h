@@ -3,7 +3,7 @@
  * status.h
  *		What the worker shows of itself, in shared memory.
  *
- * The worker alone writes; worker_status(), worker_latency() and doctor() read.
+ * The worker alone writes; worker_status() and worker_latency() read, and doctor() by them.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,9 +49,5 @@ extern void StatusError(Lane lane, const char *error);
 
 /* NULL, or why the lane sends nothing although the worker runs. */
 extern void StatusHeld(Lane lane, const char *reason);
-
-/* For doctor(): is a worker running, and a breaker open? */
-extern bool StatusIsRunning(char *state, size_t size);
-extern bool StatusBreakerIsOpen(Lane lane);
 
 #endif							/* WASHMINUTE_STATUS_H */

@@ -19,8 +19,11 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
-#include "commands/dbcommands.h"
+#include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -32,6 +35,7 @@
 #include "storage/procsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
@@ -84,14 +88,28 @@ HandleInterrupts(void)
 	}
 }
 
-/* Is the database there?  Nothing but shared catalogs can be read here. */
+/*
+ * Is the database there?  A process without one can rely on no catalog but those
+ * that are nailed in the cache, so pg_database is read as autovacuum's launcher
+ * reads it, without its indexes.
+ */
 static bool
 DatabaseIsThere(void)
 {
-	bool		found;
+	Relation	databases;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
 
 	StartTransactionCommand();
-	found = OidIsValid(get_database_oid(washminute_database, true));
+	(void) GetTransactionSnapshot();
+	databases = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(databases, 0, NULL);
+	while (!found && HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+		found = strcmp(NameStr(((Form_pg_database) GETSTRUCT(tuple))->datname),
+					   washminute_database) == 0;
+	table_endscan(scan);
+	table_close(databases, AccessShareLock);
 	CommitTransactionCommand();
 	return found;
 }
@@ -105,9 +123,11 @@ WaitForDatabase(void)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	while (!StopIsAsked())
 	{
-		bool		aside = WakeIsAskedAside();
+		bool		aside;
 
 		ResetLatch(MyLatch);
+		(void) WakeTake();
+		aside = WakeIsAskedAside();
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

@@ -6,7 +6,7 @@ SET datestyle TO 'ISO, YMD';
 
 CREATE TEMPORARY VIEW findings AS
   SELECT finding, severity, remedy FROM washminute.doctor()
-   WHERE finding NOT LIKE '%pg_cron%' AND finding NOT LIKE '%against a crash' AND finding NOT LIKE '%overdue%'
+   WHERE finding NOT LIKE '%pg_cron%' AND finding NOT LIKE '%against a crash' AND finding NOT LIKE '%overdue%' AND finding NOT LIKE '%worker%'
    ORDER BY finding COLLATE "C";
 CREATE TEMPORARY VIEW overdue AS
   SELECT finding, severity, remedy FROM washminute.doctor() WHERE finding LIKE '%overdue%';
