@@ -99,13 +99,42 @@ END
 $$;
 COMMENT ON FUNCTION washminute_api.balance() IS 'My balance in MAD.';
 
+CREATE OR REPLACE FUNCTION washminute_api.register_push_token(token text, platform text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.register_push_token(washminute.require_caller(), token, platform);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.register_push_token(text, text) IS
+  'My device, by its Expo push token; platform is ios or android. Call it at each start of the app.';
+
+CREATE OR REPLACE FUNCTION washminute_api.unregister_push_token(token text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM washminute_data.push_tokens AS t
+              WHERE t.token = unregister_push_token.token AND t.user_id <> washminute.require_caller()) THEN
+    PERFORM washminute.raise('WM_NOT_YOURS');
+  END IF;
+  PERFORM washminute.unregister_push_token(token);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.unregister_push_token(text) IS 'Send nothing to my device any more: call it at log-out.';
+
 REVOKE ALL ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text),
   washminute_api.accept_request(uuid), washminute_api.decline_request(uuid),
   washminute_api.advance_request(uuid, text), washminute_api.cancel_request(uuid, text),
   washminute_api.report_location(float8, float8, float8, timestamptz),
-  washminute_api.set_status(text), washminute_api.balance()
+  washminute_api.set_status(text), washminute_api.balance(),
+  washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text)
   FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text)
+  TO washminute_customer, washminute_washman, washminute_admin;
 GRANT EXECUTE ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text)
   TO washminute_customer;

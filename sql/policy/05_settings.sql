@@ -16,6 +16,8 @@ INSERT INTO washminute_data.settings (name, value, minimum, maximum, unit, descr
    'How many washmen are offered a request at once, nearest first.'),
   ('position_max_age_seconds', 7200, 1, 604800, 'seconds',
    'A washman whose position is older than this is not matched.'),
+  ('push_receipt_minutes', 15, 0, 1440, 'minutes',
+   'How long after a push message its receipt is asked for.'),
   ('radius_limit_m', 20000, 1, 1000000, 'metres',
    'The last ring that is searched.'),
   ('radius_step_m', 5000, 1, 1000000, 'metres',

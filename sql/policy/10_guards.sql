@@ -1,4 +1,4 @@
--- Triggers that refuse, and two that tell. None has an effect on other rows: triggers
+-- Triggers that refuse, and three that tell. None has an effect on other rows: triggers
 -- fire on restore too, and money would move twice.
 
 CREATE OR REPLACE FUNCTION washminute_data.guard_request_status() RETURNS trigger
@@ -57,7 +57,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION washminute_data.routes_changed() IS
-  'Trigger: sessions and worker look at listeners and lanes anew, once this is committed.';
+  'Trigger: sessions and worker look at listeners, lanes and templates anew, once this is committed.';
 REVOKE ALL ON FUNCTION washminute_data.routes_changed() FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER listeners_changed
@@ -69,3 +69,8 @@ CREATE OR REPLACE TRIGGER lanes_changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.lanes
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
 COMMENT ON TRIGGER lanes_changed ON washminute_data.lanes IS 'The worker looks at changes at once.';
+
+CREATE OR REPLACE TRIGGER push_templates_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.push_templates
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
+COMMENT ON TRIGGER push_templates_changed ON washminute_data.push_templates IS 'The worker takes changed texts at once.';

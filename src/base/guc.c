@@ -23,6 +23,9 @@
 char	   *washminute_ca_file = NULL;
 char	   *washminute_correlation_id = NULL;
 char	   *washminute_database = NULL;
+char	   *washminute_expo_access_token_file = NULL;
+int			washminute_expo_rate_limit = 500;
+char	   *washminute_expo_url = NULL;
 int			washminute_http_timeout = 10000;
 int			washminute_lock_timeout = 5000;
 #ifdef WASHMINUTE_BENCH
@@ -113,6 +116,33 @@ GucInit(void)
 							 0,
 							 NULL, NULL, NULL);
 #endif
+
+	DefineCustomStringVariable("washminute.expo_access_token_file",
+							   "File of the access token for Expo's push service, of mode 0600.",
+							   "Empty where Expo's enhanced security is off.",
+							   &washminute_expo_access_token_file,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("washminute.expo_rate_limit",
+							"Push messages per second at most, evenly spaced.",
+							"Expo allows 600 a second for each project; 0 lifts the limit.",
+							&washminute_expo_rate_limit,
+							500, 0, 1000000,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.expo_url",
+							   "Where Expo's push service is.",
+							   NULL,
+							   &washminute_expo_url,
+							   "https://exp.host/--/api/v2/push",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("washminute.http_timeout",
 							"Longest time that the worker waits for the answer to a request.",

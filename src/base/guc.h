@@ -14,6 +14,9 @@ extern char *washminute_database;	/* the one that the worker serves */
 #ifdef WASHMINUTE_BENCH
 extern bool washminute_enqueue; /* off to measure what queueing costs */
 #endif
+extern char *washminute_expo_access_token_file;
+extern int	washminute_expo_rate_limit; /* recipients per second, 0: none */
+extern char *washminute_expo_url;
 extern int	washminute_http_timeout;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;

@@ -8,9 +8,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
@@ -80,9 +84,107 @@ JsonObjectMember(JsonObject *object, const char *name, const char *json)
 	appendStringInfoString(object, json);
 }
 
+void
+JsonEscape(StringInfo json, const char *text)
+{
+	escape_json(json, text);
+}
+
 char *
 JsonClose(JsonObject *object)
 {
 	appendStringInfoChar(object, '}');
 	return object->data;
+}
+
+Jsonb *
+JsonParse(const char *text)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb	   *volatile parsed = NULL;
+
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), text, strlen(text), true))
+		return NULL;
+	PG_TRY();
+	{
+		parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return parsed;
+}
+
+Jsonb *
+JsonMember(Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *value;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), &buffer);
+	return value ? JsonbValueToJsonb(value) : NULL;
+}
+
+char *
+JsonMemberText(Jsonb *object, const char *name)
+{
+	JsonbValue	buffer;
+	JsonbValue *value;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	value = getKeyJsonValueFromContainer(&object->root, name, strlen(name), &buffer);
+	if (value == NULL || value->type == jbvNull)
+		return NULL;
+	if (value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	if (value->type == jbvNumeric)
+		return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	return NULL;
+}
+
+List *
+JsonElements(Jsonb *array)
+{
+	List	   *elements = NIL;
+
+	if (array == NULL || !JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
+		return NIL;
+	for (uint32 i = 0; i < JB_ROOT_COUNT(array); i++)
+		elements = lappend(elements,
+						   JsonbValueToJsonb(getIthJsonbValueFromContainer(&array->root, i)));
+	return elements;
+}
+
+char *
+JsonStringText(Jsonb *string)
+{
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_SCALAR(string) || !JsonbExtractScalar(&string->root, &value) ||
+		value.type != jbvString)
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+List *
+JsonNames(Jsonb *object)
+{
+	List	   *names = NIL;
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NIL;
+	iterator = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+		if (token == WJB_KEY)
+			names = lappend(names, pnstrdup(value.val.string.val, value.val.string.len));
+	return names;
 }

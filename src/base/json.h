@@ -9,6 +9,8 @@
 #define WASHMINUTE_JSON_H
 
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 typedef StringInfoData JsonObject;
@@ -28,7 +30,29 @@ extern void JsonObjectMember(JsonObject *object, const char *name,
 /* Centimes, written as MAD with two decimals. */
 extern void JsonMoney(JsonObject *object, const char *name, int64 centimes);
 
+/* A text as a JSON string. */
+extern void JsonEscape(StringInfo json, const char *text);
+
 /* The finished object, in the memory context of JsonOpen. */
 extern char *JsonClose(JsonObject *object);
+
+/*
+ * Foreign text as JSON, or NULL where it is none: for answers of other machines,
+ * which must not raise an error.  Needs no transaction.
+ */
+extern Jsonb *JsonParse(const char *text);
+
+/* A member of an object: as JSON, as text (both NULL where there is none). */
+extern Jsonb *JsonMember(Jsonb *object, const char *name);
+extern char *JsonMemberText(Jsonb *object, const char *name);
+
+/* A JSON string as text; NULL for anything else. */
+extern char *JsonStringText(Jsonb *string);
+
+/* The names of an object's members, char *; NIL where it is none. */
+extern List *JsonNames(Jsonb *object);
+
+/* The elements of an array as a list of Jsonb *; NIL where it is none. */
+extern List *JsonElements(Jsonb *array);
 
 #endif							/* WASHMINUTE_JSON_H */

@@ -39,7 +39,7 @@ ReadOpenFile(int fd, const char *path, char *secret, const char **problem)
 		*problem = psprintf("\"%s\" is longer than %d bytes", path, SECRET_FILE_MAX);
 	else
 	{
-		while (length > 0 && strchr(" \t\r\n", secret[length - 1]) != NULL)
+		while (length > 0 && memchr(" \t\r\n", secret[length - 1], 4) != NULL)
 			length--;
 		secret[length] = '\0';
 		if (length == 0)

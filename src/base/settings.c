@@ -32,6 +32,7 @@ static const SettingEntry setting_entries[] = {
 	SETTING(offer_seconds),
 	SETTING(offer_size),
 	SETTING(position_max_age_seconds),
+	SETTING(push_receipt_minutes),
 	SETTING(radius_limit_m),
 	SETTING(radius_step_m),
 	SETTING(request_seconds),

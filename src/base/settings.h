@@ -19,6 +19,7 @@ typedef struct Settings
 	double		offer_seconds;
 	double		offer_size;		/* washmen offered a request at once */
 	double		position_max_age_seconds;
+	double		push_receipt_minutes;
 	double		radius_limit_m;
 	double		radius_step_m;
 	double		request_seconds;

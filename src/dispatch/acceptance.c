@@ -254,7 +254,10 @@ accept_request_body(FunctionCallInfo fcinfo)
 	RequestData(&request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonClose(&data);
-	OutboxPush(request.customer_id, "washmanAssigned", data.data, DT_NOEND);
+	(void) OutboxPush(request.customer_id, "customer", "washmanAssigned", data.data,
+					  DT_NOEND);
+	(void) OutboxPush(washman_id, "washman", "washmanAssigned", data.data, DT_NOEND);
+	OutboxPushOfferGone(data.data, request.expires_at);
 
 	ReturnAccepted(fcinfo, &request);
 	return (Datum) 0;

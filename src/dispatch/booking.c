@@ -342,7 +342,8 @@ BookingWrite(Booking *booking, const Settings *settings)
 	JsonText(&data, "reference", booking->reference);
 	JsonMoney(&data, "total", booking->total);
 	EventRecord(event, request_id, booking->customer_id, JsonClose(&data));
-	OutboxPush(booking->customer_id, "bookingConfirmed", data.data, DT_NOEND);
+	(void) OutboxPush(booking->customer_id, "customer", "bookingConfirmed", data.data,
+					  DT_NOEND);
 
 	/* a reservation is offered when it is due, a card job when it is paid */
 	if (!booking->is_reservation && !request.by_card)

@@ -135,7 +135,7 @@ TellCustomer(const Request *request, const char *event)
 	JsonObject	data;
 
 	RequestData(request, &data);
-	OutboxPush(request->customer_id, event, JsonClose(&data), DT_NOEND);
+	(void) OutboxPush(request->customer_id, "customer", event, JsonClose(&data), DT_NOEND);
 }
 
 /* The washman gives the job back: it is offered again, not to him. */
@@ -238,8 +238,8 @@ cancel_request_body(FunctionCallInfo fcinfo)
 		SettingsRead(&settings);
 		RequestEndJob(&request, "cancelled", &settings);
 		RequestData(&request, &data);
-		OutboxPush(request.washman_id, "requestCancelled", JsonClose(&data),
-				   DT_NOEND);
+		(void) OutboxPush(request.washman_id, "washman", "requestCancelled",
+						  JsonClose(&data), DT_NOEND);
 	}
 	RequestMove(&request, "cancelled", capacity, actor_id, request.washman_id,
 				reason);

@@ -26,6 +26,13 @@ static Statement select_place = {
 	1, {UUIDOID}
 };
 
+/* His first name is all that an offer tells of the customer. */
+static Statement select_first_name = {
+	"SELECT pg_catalog.split_part(name, ' ', 1)"
+	"  FROM washminute_data.users WHERE user_id = $1",
+	1, {TEXTOID}
+};
+
 static Statement update_wave = {
 	"UPDATE washminute_data.washing_requests SET wave = $2::pg_catalog.int4"
 	" WHERE request_id = $1",
@@ -137,6 +144,25 @@ WriteOffers(const Request *request, const Candidate *candidates, int count,
 	StatementRun(&upsert_offers, &arguments);
 }
 
+static void
+OfferData(const Request *request, int count, TimestampTz expires_at,
+		  JsonObject *data)
+{
+	RequestData(request, data);
+	JsonInt(data, "wave", request->wave);
+	JsonInt(data, "offers", count);
+	JsonTime(data, "expiresAt", expires_at);
+}
+
+static char *
+FirstName(const char *user_id)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, user_id);
+	return StatementRun(&select_first_name, &arguments) > 0 ? RowText(0, 1) : NULL;
+}
+
 int
 RequestOffer(Request *request, const Settings *settings)
 {
@@ -162,13 +188,12 @@ RequestOffer(Request *request, const Settings *settings)
 		washman_ids[i] = candidates[i].washman_id;
 	WriteOffers(request, candidates, count, washman_ids, expires_at);
 
-	RequestData(request, &data);
-	JsonInt(&data, "wave", request->wave);
-	JsonInt(&data, "offers", count);
-	JsonTime(&data, "expiresAt", expires_at);
+	OfferData(request, count, expires_at, &data);
+	EventRecord("requestOffered", &request->request_id, NULL, JsonClose(&data));
+	OfferData(request, count, expires_at, &data);
+	JsonText(&data, "customerName", FirstName(request->customer_id));
 	JsonClose(&data);
-	EventRecord("requestOffered", &request->request_id, NULL, data.data);
-	OutboxPushMany(washman_ids, count, "newWashingRequest", data.data,
+	OutboxPushMany(washman_ids, count, "washman", "newWashingRequest", data.data,
 				   expires_at);
 	return count;
 }

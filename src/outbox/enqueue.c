@@ -38,12 +38,12 @@ static Statement insert_event = {
 static Statement insert_outbox = {
 	"INSERT INTO washminute_data.outbox"
 	"  (lane, listener, recipient_id, event, data, correlation_id,"
-	"   created_at, due_at, expires_at)"
-	" SELECT $1, $2, recipient, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9"
+	"   created_at, due_at, expires_at, audience)"
+	" SELECT $1, $2, recipient, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10"
 	"   FROM pg_catalog.unnest($3) AS recipient"
 	" RETURNING outbox_id",
-	9, {TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	10, {TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static Statement select_user = {
@@ -59,6 +59,7 @@ typedef struct Entry
 	const char *data;			/* a JSON object as text */
 	TimestampTz due_at;			/* DT_NOBEGIN: at once */
 	TimestampTz expires_at;		/* DT_NOEND: never */
+	const char *audience;		/* of a push; NULL: not said */
 } Entry;
 
 void
@@ -100,6 +101,7 @@ OutboxWrite(const Entry *entry, const char *const *recipient_ids, int count)
 	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->due_at), at_once);
 	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->expires_at),
 						TIMESTAMP_IS_NOEND(entry->expires_at));
+	ArgumentText(&arguments, entry->audience);
 	if (StatementRun(&insert_outbox, &arguments) == 0)
 		return 0;				/* somebody's trigger took it away */
 	WakeAtCommit(at_once ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
@@ -107,23 +109,44 @@ OutboxWrite(const Entry *entry, const char *const *recipient_ids, int count)
 }
 
 void
-OutboxPushMany(const char *const *recipient_ids, int count, const char *event,
-			   const char *data, TimestampTz expires_at)
+OutboxPushMany(const char *const *recipient_ids, int count,
+			   const char *audience, const char *event, const char *data,
+			   TimestampTz expires_at)
 {
-	Entry		entry = {LANE_PUSH, "", event, data, DT_NOBEGIN, expires_at};
+	Entry		entry = {LANE_PUSH, "", event, data, DT_NOBEGIN, expires_at, audience};
 
 	if (count > 0)
 		(void) OutboxWrite(&entry, recipient_ids, count);
 }
 
-void
-OutboxPush(const char *recipient_id, const char *event, const char *data,
-		   TimestampTz expires_at)
+int64
+OutboxPush(const char *recipient_id, const char *audience, const char *event,
+		   const char *data, TimestampTz expires_at)
 {
-	OutboxPushMany(&recipient_id, 1, event, data, expires_at);
+	Entry		entry = {LANE_PUSH, "", event, data, DT_NOBEGIN, expires_at, audience};
+
+	return OutboxWrite(&entry, &recipient_id, 1);
 }
 
 static const char *const nobody = NULL;
+
+void
+OutboxPushOfferGone(const char *data, TimestampTz expires_at)
+{
+	Entry		entry = {LANE_PUSH, "", "offerGone", data, DT_NOBEGIN, expires_at, "washman"};
+
+	(void) OutboxWrite(&entry, &nobody, 1);
+}
+
+void
+OutboxRequireUser(const char *user_id)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, user_id);
+	if (StatementRun(&select_user, &arguments) == 0)
+		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", user_id);
+}
 
 void
 OutboxPayment(const char *event, const char *data)
@@ -147,7 +170,6 @@ static void
 ArgumentDestination(FunctionCallInfo fcinfo, Entry *entry, char **recipient_id)
 {
 	static const char *const lanes[] = {"push", "webhook", "realtime", NULL};
-	Arguments	arguments = {0};
 	bool		to_listener;
 
 	entry->lane = (Lane) LaneByName(ArgumentChoice(fcinfo, 0, "lane", lanes));
@@ -167,9 +189,7 @@ ArgumentDestination(FunctionCallInfo fcinfo, Entry *entry, char **recipient_id)
 		return;
 	}
 	entry->listener = "";
-	ArgumentText(&arguments, *recipient_id);
-	if (StatementRun(&select_user, &arguments) == 0)
-		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", *recipient_id);
+	OutboxRequireUser(*recipient_id);
 }
 
 /* A time that may be left out; infinity says nothing that leaving out would not. */
@@ -218,7 +238,8 @@ enqueue_body(FunctionCallInfo fcinfo)
 
 	entry.event = ArgumentRequiredText(fcinfo, 1, "event", EVENT_MAX);
 	ArgumentDestination(fcinfo, &entry, &recipient_id);
-	entry.data = ArgumentJsonObject(fcinfo, 2, "data", EVENT_DATA_MAX);
+	entry.data = ArgumentJsonObject(fcinfo, 2, "data",
+									entry.lane == LANE_PUSH ? PUSH_DATA_MAX : EVENT_DATA_MAX);
 	entry.due_at = ArgumentTime(fcinfo, 5, "due_at", DT_NOBEGIN);
 	entry.expires_at = ArgumentTime(fcinfo, 6, "expires_at", DT_NOEND);
 

@@ -15,6 +15,7 @@
 
 #define EVENT_MAX 100			/* characters of an event's name */
 #define EVENT_DATA_MAX 65536	/* bytes of its data as text */
+#define PUSH_DATA_MAX 3000		/* of a push's: Expo takes 4096 with the texts */
 
 /*
  * Add to the event log.  request_id and actor_id may be NULL; data is a JSON
@@ -24,14 +25,26 @@ extern void EventRecord(const char *event, const pg_uuid_t *request_id,
 						const char *actor_id, const char *data);
 
 /*
- * Queue a message to the devices of one user, or of several.  It is of no more
- * use from expires_at on (DT_NOEND for always).  Needs an SPI connection.
+ * Queue a message to the devices of one user, or of several; the id of the (first)
+ * row.  audience is as what he is spoken to: customer, washman or admin, or NULL
+ * for what he is.  It is of no more use from expires_at on (DT_NOEND for always).
+ * Needs an SPI connection.
  */
-extern void OutboxPush(const char *recipient_id, const char *event,
-					   const char *data, TimestampTz expires_at);
+extern int64 OutboxPush(const char *recipient_id, const char *audience,
+						const char *event, const char *data,
+						TimestampTz expires_at);
 extern void OutboxPushMany(const char *const *recipient_ids, int count,
-						   const char *event, const char *data,
-						   TimestampTz expires_at);
+						   const char *audience, const char *event,
+						   const char *data, TimestampTz expires_at);
+
+/*
+ * Tell all who were offered the request of the data (requestId), but for the
+ * washman there (washmanId), that the offer is gone.  One row: who they are the
+ * worker looks up, since an acceptance must not read them.
+ */
+extern void OutboxPushOfferGone(const char *data, TimestampTz expires_at);
+
+extern void OutboxRequireUser(const char *user_id);
 
 /* Queue work for the card gateway. */
 extern void OutboxPayment(const char *event, const char *data);

@@ -159,10 +159,24 @@ CallFunction(const Listener *listener, const Event *event)
 	Oid			function = LookupFuncName(compat_qualified_name(listener->function_name),
 										  1, types, false);
 	AclResult	allowed = compat_function_aclcheck(function, GetUserId(), ACL_EXECUTE);
+	FmgrInfo	info;
+	LOCAL_FCINFO(call, 1);
 
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_FUNCTION, listener->function_name);
-	OidFunctionCall1(function, DirectFunctionCall1(jsonb_in, CStringGetDatum(body)));
+	if (get_func_prokind(function) != PROKIND_FUNCTION || get_func_retset(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" of listener \"%s\" is not a plain function",
+						listener->function_name, listener->name),
+				 errhint("A listener's function takes one jsonb and returns void.")));
+
+	/* not FunctionCall1: of a function in SQL the result, void, is NULL */
+	fmgr_info(function, &info);
+	InitFunctionCallInfoData(*call, &info, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = DirectFunctionCall1(jsonb_in, CStringGetDatum(body));
+	call->args[0].isnull = false;
+	(void) FunctionCallInvoke(call);
 }
 
 static void
@@ -185,7 +199,8 @@ ListenerTell(const Listener *listener, const Event *event)
 				break;
 			recipient_id = RowText(0, 1);
 			if (recipient_id != NULL)
-				OutboxPush(recipient_id, listener->template, event->data, DT_NOEND);
+				(void) OutboxPush(recipient_id, listener->audience, listener->template,
+								  event->data, DT_NOEND);
 			break;
 		default:
 			OutboxTellListener((Lane) listener->lane, listener->name,

@@ -15,12 +15,13 @@
  *
  * Both are short ranges of the index (lane, listener, xid, outbox_id), and what
  * was seen is never looked at again.  Nothing is missed by late commits, since
- * T's running transactions are looked at in the next pass, nor does it matter
- * who wrote the row, and by which means.
+ * T's running transactions are looked at in the next pass.
  *
  * Rows that wait for their time (a retry, a receipt) have due_at and are found by
  * it: one whose time is still to come when a pass meets it comes later than
- * due_seen.  Whoever but the worker puts a row back gives it a new xid.
+ * due_seen.  Whoever but the worker puts a row back, or makes it due earlier, gives
+ * it a new xid, as retry_dead() does; what is changed by hand without that is
+ * found when the server's configuration is reloaded, which resets the cursors.
  *
  * A claim changes no indexed column, so it is a HOT update; a delivered row is
  * deleted.  The claim's commit flushes WAL, the writer's commit before it
@@ -52,7 +53,7 @@ COMMAND(retry_dead, -1);
 #define MESSAGE_COLUMNS \
 	"SELECT ctid, xid, outbox_id, attempts, state = 'inflight', queued_at," \
 	"       created_at, expires_at, event, data::pg_catalog.text," \
-	"       recipient_id, correlation_id, due_at" \
+	"       recipient_id, correlation_id, due_at, audience, token" \
 	"  FROM washminute_data.outbox" \
 	" WHERE lane = $1 AND listener = $2"
 #define MESSAGE_CLAIMABLE \
@@ -86,9 +87,10 @@ static Statement select_due = {
 
 static Statement select_next_due = {
 	"SELECT due_at FROM washminute_data.outbox"
-	" WHERE lane = $1 AND listener = $2 AND due_at > $3 AND state = 'queued'"
+	" WHERE lane = $1 AND listener = $2 AND due_at > $3"
+	"   AND (state = 'queued' OR (state = 'inflight' AND epoch < $4))"
 	" ORDER BY due_at LIMIT 1",
-	3, {TEXTOID, TEXTOID, TIMESTAMPTZOID}
+	4, {TEXTOID, TEXTOID, TIMESTAMPTZOID, INT8OID}
 };
 
 static Statement update_claimed = {
@@ -126,10 +128,13 @@ static Statement update_epoch = {
 
 static Statement bury_abandoned = {
 	"UPDATE washminute_data.outbox AS o"
-	"   SET state = 'dead', last_error = 'the listener was removed', failed_at = pg_catalog.clock_timestamp()"
-	" WHERE o.listener <> '' AND o.state = 'queued'"
+	"   SET state = 'dead', due_at = NULL, last_error = 'the listener was removed',"
+	"       failed_at = pg_catalog.clock_timestamp()"
+	" WHERE o.listener <> ''"
+	"   AND (o.state = 'queued' OR (o.state = 'inflight' AND o.epoch < $1))"
 	"   AND NOT EXISTS (SELECT FROM washminute_data.listeners AS l"
-	"                    WHERE l.name = o.listener AND l.lane = o.lane)"
+	"                    WHERE l.name = o.listener AND l.lane = o.lane)",
+	1, {INT8OID}
 };
 
 static Statement select_prepared = {
@@ -138,8 +143,8 @@ static Statement select_prepared = {
 };
 
 static Statement disable_listener = {
-	"UPDATE washminute_data.listeners SET enabled = false WHERE name = $1",
-	1, {TEXTOID}
+	"UPDATE washminute_data.listeners SET enabled = false WHERE name = $1 AND url = $2",
+	2, {TEXTOID, TEXTOID}
 };
 
 static Statement revive_dead = {
@@ -211,6 +216,9 @@ PassBegin(QueueCursor *cursor)
 	cursor->at_xid = cursor->in_running ? 0 : cursor->seen_xmax;
 	cursor->at_id = 0;
 	cursor->is_news = false;
+
+	/* it may pass over rows for later that nobody told of */
+	cursor->is_due_news = true;
 }
 
 /* The part of the pass that is under way has no more rows. */
@@ -252,6 +260,8 @@ MessageRead(uint64 row)
 	message->data = RowText(row, 10);
 	message->recipient_id = RowText(row, 11);
 	message->correlation_id = RowText(row, 12);
+	message->audience = RowText(row, 14);
+	message->token = RowText(row, 15);
 	MemoryContextSwitchTo(previous);
 	return message;
 }
@@ -347,13 +357,14 @@ ClaimDue(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 
 /* When the next row that waits is due. */
 static void
-LookNextDue(Lane lane, const char *listener, QueueCursor *cursor)
+LookNextDue(Lane lane, const char *listener, QueueCursor *cursor, int64 epoch)
 {
 	Arguments	arguments = {0};
 
 	ArgumentText(&arguments, lane_names[lane]);
 	ArgumentText(&arguments, listener);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(cursor->due_seen));
+	ArgumentDatum(&arguments, Int64GetDatum(epoch));
 	cursor->next_due = StatementRun(&select_next_due, &arguments) > 0 ?
 		RowTime(0, 1) : DT_NOEND;
 	cursor->is_due_news = false;
@@ -412,7 +423,7 @@ QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 		cursor->is_due_news = true;
 	}
 	if (cursor->is_due_news)
-		LookNextDue(lane, listener, cursor);
+		LookNextDue(lane, listener, cursor, epoch);
 	if (cursor->next_due <= now)
 		claimed = ClaimDue(lane, listener, cursor, limit, epoch, now);
 
@@ -431,7 +442,7 @@ QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 
 	/* a pass may have met rows for later */
 	if (cursor->is_due_news)
-		LookNextDue(lane, listener, cursor);
+		LookNextDue(lane, listener, cursor, epoch);
 	return claimed;
 }
 
@@ -486,9 +497,12 @@ QueueNextEpoch(void)
 }
 
 uint64
-QueueBuryAbandoned(void)
+QueueBuryAbandoned(int64 epoch)
 {
-	return StatementRun(&bury_abandoned, NULL);
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, Int64GetDatum(epoch));
+	return StatementRun(&bury_abandoned, &arguments);
 }
 
 bool
@@ -498,11 +512,12 @@ QueueHasPrepared(void)
 }
 
 void
-QueueDisableListener(const char *name)
+QueueDisableListener(const char *name, const char *url)
 {
 	Arguments	arguments = {0};
 
 	ArgumentText(&arguments, name);
+	ArgumentText(&arguments, url);
 	StatementRun(&disable_listener, &arguments);
 }
 

@@ -68,8 +68,11 @@ typedef struct Message
 	TimestampTz expires_at;		/* DT_NOEND: never */
 	char	   *event;
 	char	   *data;
-	char	   *recipient_id;	/* may be NULL, as the next */
+	char	   *recipient_id;	/* may be NULL, as the next three */
 	char	   *correlation_id;
+	char	   *audience;
+	char	   *token;
+	void	   *extra;			/* what the lane adds to it */
 } Message;
 
 extern void MessageFree(Message *message);
@@ -108,12 +111,12 @@ extern void QueueRecord(const QueueResult *results, int count, int64 epoch);
 extern int64 QueueNextEpoch(void);
 
 /* Rows of listeners that are no more become dead letters; their number. */
-extern uint64 QueueBuryAbandoned(void);
+extern uint64 QueueBuryAbandoned(int64 epoch);
 
 /* Is a transaction prepared in this database that may have queued something? */
 extern bool QueueHasPrepared(void);
 
-/* A listener's URL answered 410 Gone. */
-extern void QueueDisableListener(const char *name);
+/* A listener's URL, if it is still that, answered 410 Gone. */
+extern void QueueDisableListener(const char *name, const char *url);
 
 #endif							/* WASHMINUTE_QUEUE_H */

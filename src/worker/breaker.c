@@ -46,10 +46,12 @@ BreakerFailed(Breaker *breaker, int64 now, int most_failures, double random)
 }
 
 bool
-BreakerSucceeded(Breaker *breaker)
+BreakerSucceeded(Breaker *breaker, int64 now)
 {
 	bool		was_open = breaker->open_until != 0;
 
+	if (BreakerLook(breaker, now) == BREAKER_OPEN)
+		return false;
 	*breaker = (Breaker) {0};
 	return was_open;
 }

@@ -37,6 +37,6 @@ extern bool BreakerFailed(Breaker *breaker, int64 now, int most_failures,
 						  double random);
 
 /* True where that closed it. */
-extern bool BreakerSucceeded(Breaker *breaker);
+extern bool BreakerSucceeded(Breaker *breaker, int64 now);
 
 #endif							/* WASHMINUTE_BREAKER_H */

@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 #include "worker/lane.h"
+#include "worker/status.h"
 #include "worker/stopwatch.h"
 
 void
@@ -38,6 +39,12 @@ DeliveryError(const Delivery *delivery, char *error, size_t size)
 	else
 		snprintf(error, size, "%s (%s)", http->error,
 				 http->was_written ? "the request may have arrived" : "nothing was sent");
+	DeliveryClean(error);
+}
+
+void
+DeliveryClean(char *error)
+{
 	for (char *c = error; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';
@@ -76,6 +83,8 @@ SetDueTimes(Delivery *delivery, int64 pause)
 		if (result->outcome == OUTCOME_RELEASED)
 			seconds = (double) pause / SECOND;
 		result->due_at = GetCurrentTimestamp() + (int64) (seconds * SECOND);
+		if (result->error[0] == '\0')
+			continue;			/* waits for something that is still to come */
 
 		ereport(result->outcome == OUTCOME_DEAD ? WARNING : LOG,
 				(errmsg("washminute worker: %s %s id=" INT64_FORMAT " attempt=%d error=\"%s\"",
@@ -104,7 +113,7 @@ PauseDestination(Destination *destination, int64 retry_after, int64 now)
 	return pause;
 }
 
-void
+bool
 DeliverySettle(Delivery *delivery)
 {
 	Destination *destination = delivery->destination;
@@ -125,19 +134,36 @@ DeliverySettle(Delivery *delivery)
 		case VERDICT_BUSY:
 			pause = PauseDestination(destination, delivery->http.retry_after, now);
 			break;
+		case VERDICT_HELD:
+			pause = HOLD_FOR;
+			DestinationHold(destination->lane, delivery->results[0].error);
+			break;
+		case VERDICT_SPLIT:
+			return false;
 		case VERDICT_GONE:
+			/* said by the URL of then, not by one that was set meanwhile */
+			if (strcmp(delivery->http.url, destination->url) != 0)
+				break;
 			destination->gone = true;
 			destination->enabled = false;
 			break;
 		case VERDICT_WELL:
 			destination->busy = 0;
-			if (BreakerSucceeded(&destination->breaker))
+			if (destination->held && now >= destination->paused_until)
+			{
+				destination->held = false;
+				StatusHeld(destination->lane, NULL);
+				ereport(LOG,
+						(errmsg("washminute worker: held no longer %s", destination->shown)));
+			}
+			if (BreakerSucceeded(&destination->breaker, now))
 				ereport(LOG,
 						(errmsg("washminute worker: breaker closed %s",
 								destination->shown)));
 			break;
 	}
 	SetDueTimes(delivery, pause);
+	return true;
 }
 
 void

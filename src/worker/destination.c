@@ -18,6 +18,7 @@
 #include "base/statement.h"
 #include "worker/lane.h"
 #include "worker/status.h"
+#include "worker/stopwatch.h"
 
 List	   *destinations = NIL;
 
@@ -79,6 +80,7 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	if (url != NULL && (destination->url == NULL || strcmp(destination->url, url) != 0))
 		destination->url = MemoryContextStrdup(TopMemoryContext, url);
 	LimiterSet(&destination->limiter, settings->rate_per_second);
+	destination->held = false;
 
 	if (destination->kind == NULL)
 		reason = "nothing sends this lane in this version";
@@ -95,7 +97,9 @@ ReadLanes(void)
 {
 	uint64		rows = StatementRun(&select_lanes, NULL);
 
-	memset(lane_settings, 0, sizeof(lane_settings));
+	/* a lane without a row sends no more; what is in flight keeps its settings */
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		lane_settings[lane].concurrency = 0;
 	for (uint64 row = 0; row < rows; row++)
 	{
 		int			lane = LaneByName(RowText(row, 1));
@@ -136,7 +140,7 @@ DropUnlisted(void)
 }
 
 void
-DestinationsRead(void)
+DestinationsRead(int64 epoch)
 {
 	ListCell   *cell;
 	uint64		rows;
@@ -159,7 +163,7 @@ DestinationsRead(void)
 			DestinationSet((Lane) lane, RowText(row, 2), RowText(row, 3), RowBool(row, 4));
 	}
 	DropUnlisted();
-	buried = QueueBuryAbandoned();
+	buried = QueueBuryAbandoned(epoch);
 	if (buried > 0)
 		ereport(WARNING,
 				(errmsg("washminute worker: dead_letters=" UINT64_FORMAT " reason=\"the listener was removed\"",
@@ -173,7 +177,7 @@ DestinationRoom(const Destination *destination, int64 now)
 
 	if (!destination->enabled || now < destination->paused_until)
 		return 0;
-	requests = destination->settings->concurrency - destination->in_flight;
+	requests = HttpRoom(Max(0, destination->settings->concurrency - destination->in_flight));
 	switch (BreakerLook(&destination->breaker, now))
 	{
 		case BREAKER_OPEN:
@@ -201,4 +205,55 @@ DestinationRoomAt(const Destination *destination, int64 now)
 		return 0;
 	at = Max(destination->paused_until, LimiterNext(&destination->limiter, now));
 	return Max(at, destination->breaker.open_until);
+}
+
+void
+DestinationHold(Lane lane, const char *reason)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->lane != lane)
+			continue;
+		destination->held = true;
+		destination->paused_until = MonotonicNow() + HOLD_FOR;
+		StatusHeld(lane, reason);
+		ereport(WARNING,
+				(errmsg("washminute worker: held %s reason=\"%s\"",
+						destination->shown, reason)));
+	}
+}
+
+void
+DestinationNews(Lane lane)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->lane != lane)
+			continue;
+		destination->cursor.is_news = true;
+		destination->cursor.is_due_news = true;
+	}
+}
+
+void
+DestinationDue(Lane lane, double seconds)
+{
+	TimestampTz at = GetCurrentTimestamp() + (int64) (seconds * SECOND);
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->lane == lane)
+			destination->cursor.next_due = Min(destination->cursor.next_due, at);
+	}
 }

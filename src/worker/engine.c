@@ -52,12 +52,16 @@
 
 static MemoryContext turn_context = NULL;
 static List *claimed = NIL;		/* Delivery *: of this turn, in its context */
+static List *again = NIL;		/* Delivery *: to be sent once more, in parts */
 static List *finished = NIL;	/* Delivery *: answered, not recorded */
 static int64 epoch = 0;			/* 0: not serving yet */
 static bool epoch_is_kept = false;	/* committed */
 static bool serving = false;
 static bool routes_known = false;
 static int64 look_at = 0;		/* monotonic: see LOOK_EVERY */
+static int	quick_looks = 0;	/* a commit wakes us before its invalidations come */
+static Destination *claiming = NULL;	/* whose SQL runs, should it fail */
+static Delivery *recording = NULL;
 static int64 error_pause = 0;
 static int64 error_pause_until = 0;
 
@@ -71,7 +75,7 @@ EngineInit(void)
 int
 EngineInFlight(void)
 {
-	int			in_flight = list_length(finished);
+	int			in_flight = list_length(finished) + list_length(again);
 	ListCell   *cell;
 
 	foreach(cell, destinations)
@@ -82,28 +86,91 @@ EngineInFlight(void)
 void
 EngineWake(uint32 bits)
 {
-	ListCell   *cell;
-
 	if (bits & WAKE_LOOK)
+	{
 		look_at = 0;
+		quick_looks = 3;
+	}
 	if (bits & WAKE_ROUTES)
 		routes_known = false;
-	foreach(cell, destinations)
-	{
-		Destination *destination = lfirst(cell);
-
-		if (bits & (WAKE_NEW(destination->lane) | WAKE_DUE(destination->lane)))
-			destination->cursor.is_news = true;
-		if (bits & WAKE_DUE(destination->lane))
-			destination->cursor.is_due_news = true;
-	}
+	for (int lane = 0; lane < LANE_COUNT; lane++)
+		if (bits & (WAKE_NEW(lane) | WAKE_DUE(lane)))
+			DestinationNews((Lane) lane);
 }
 
 void
 EngineReload(void)
 {
+	ListCell   *cell;
+
 	HttpConfigure();
 	routes_known = false;
+	foreach(cell, destinations)
+		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
+}
+
+/* A request of these messages, which become its own. */
+static Delivery *
+DeliveryMake(Destination *destination, const List *messages, int from, int count)
+{
+	MemoryContext context = AllocSetContextCreate(turn_context,
+												  "washminute delivery",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	Delivery   *delivery = palloc0(sizeof(Delivery));
+
+	delivery->context = context;
+	delivery->destination = destination;
+	delivery->results = palloc0(count * sizeof(QueueResult));
+	for (int i = 0; i < count; i++)
+	{
+		Message    *message = list_nth(messages, from + i);
+
+		MemoryContextSetParent(message->context, context);
+		delivery->messages = lappend(delivery->messages, message);
+		delivery->results[i].outbox_id = message->outbox_id;
+	}
+	MemoryContextSwitchTo(previous);
+	return delivery;
+}
+
+/* Keep a delivery beyond the turn, in a list that lives as long. */
+static List *
+KeepDelivery(List *list, Delivery *delivery)
+{
+	MemoryContext previous = MemoryContextSwitchTo(TopMemoryContext);
+
+	MemoryContextSetParent(delivery->context, TopMemoryContext);
+	list = lappend(list, delivery);
+	MemoryContextSwitchTo(previous);
+	return list;
+}
+
+/*
+ * Send the messages again in smaller requests: by what may go together, and where
+ * that does not part them, in halves.  They stay claimed.
+ */
+static void
+DeliverySplit(Delivery *delivery)
+{
+	const LaneKind *kind = delivery->destination->kind;
+	List	   *messages = delivery->messages;
+	int			count = list_length(messages);
+	int			part_end;
+
+	for (int from = 0; from < count; from = part_end)
+	{
+		part_end = from + 1;
+		while (part_end < count &&
+			   (kind->fits == NULL ||
+				kind->fits(list_nth(messages, from), list_nth(messages, part_end))))
+			part_end++;
+		if (part_end - from == count)
+			part_end = from + (count + 1) / 2;
+		again = KeepDelivery(again, DeliveryMake(delivery->destination, messages, from,
+												 part_end - from));
+	}
+	MemoryContextDelete(delivery->context);
 }
 
 /* Judge what has been answered. */
@@ -117,22 +184,32 @@ TakeAnswers(void)
 		Delivery   *delivery = http->owner;
 		Destination *destination = delivery->destination;
 		MemoryContext previous = MemoryContextSwitchTo(delivery->context);
+		bool		settled;
 
-		DeliverySettle(delivery);
+		destination->in_flight--;
+		StatusTime(destination->lane, STAGE_ANSWER, http->seconds);
+		settled = DeliverySettle(delivery);
+		HttpForget(http);
+		if (!settled)
+		{
+			DeliverySplit(delivery);
+			MemoryContextSwitchTo(previous);
+			continue;
+		}
 		for (int i = 0; i < list_length(delivery->messages); i++)
 		{
-			bool		done = delivery->results[i].outcome == OUTCOME_DONE;
+			const QueueResult *result = &delivery->results[i];
 
-			StatusCount(destination->lane, done ? COUNTER_SENT : COUNTER_FAILED, 1);
-			if (!done)
-				StatusError(destination->lane, delivery->results[i].error);
+			if (result->error[0] != '\0')
+			{
+				StatusCount(destination->lane, COUNTER_FAILED, 1);
+				StatusError(destination->lane, result->error);
+			}
+			else if (result->outcome == OUTCOME_DONE)
+				StatusCount(destination->lane, COUNTER_SENT, 1);
 		}
-		StatusTime(destination->lane, STAGE_ANSWER, http->seconds);
-		HttpForget(http);
-		destination->in_flight--;
 
-		MemoryContextSwitchTo(TopMemoryContext);
-		finished = lappend(finished, delivery);
+		finished = KeepDelivery(finished, delivery);
 		MemoryContextSwitchTo(previous);
 	}
 }
@@ -164,16 +241,21 @@ static bool
 IsServing(void)
 {
 	const char *reason;
+	bool		was_serving;
 	ListCell   *cell;
 
 	if (serving && ReadinessIsKnown())
 		return true;
+	was_serving = serving;
 	reason = ReasonToWait();
 	serving = reason == NULL;
+	if (serving && was_serving)
+		return true;			/* something changed, but nothing for us */
 	if (!serving)
 	{
 		StatusSay(reason);
-		look_at = MonotonicNow() + LOOK_EVERY;
+		look_at = MonotonicNow() + (quick_looks > 0 ? SECOND / 10 : LOOK_EVERY);
+		quick_looks = Max(0, quick_looks - 1);
 		return false;
 	}
 	routes_known = false;
@@ -195,7 +277,7 @@ RecordFinished(void)
 		Destination *destination = lfirst(cell);
 
 		if (destination->gone)
-			QueueDisableListener(destination->listener);
+			QueueDisableListener(destination->listener, destination->url);
 	}
 	if (finished == NIL)
 		return;
@@ -210,6 +292,16 @@ RecordFinished(void)
 
 		memcpy(results + count, delivery->results, messages * sizeof(QueueResult));
 		count += messages;
+	}
+	foreach(cell, finished)
+	{
+		Delivery   *delivery = lfirst(cell);
+
+		if (delivery->destination->kind->record == NULL || delivery->plain)
+			continue;
+		recording = delivery;
+		delivery->destination->kind->record(delivery);
+		recording = NULL;
 	}
 	QueueRecord(results, count, epoch);
 }
@@ -293,38 +385,13 @@ TellOrphans(const Destination *destination, const List *messages)
 						destination->shown, orphans)));
 }
 
-/* A request of these messages, which become its own. */
-static Delivery *
-DeliveryMake(Destination *destination, const List *messages, int from, int count)
-{
-	MemoryContext context = AllocSetContextCreate(turn_context,
-												  "washminute delivery",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	Delivery   *delivery = palloc0(sizeof(Delivery));
-
-	delivery->context = context;
-	delivery->destination = destination;
-	delivery->results = palloc0(count * sizeof(QueueResult));
-	for (int i = 0; i < count; i++)
-	{
-		Message    *message = list_nth(messages, from + i);
-
-		MemoryContextSetParent(message->context, context);
-		delivery->messages = lappend(delivery->messages, message);
-		delivery->results[i].outbox_id = message->outbox_id;
-	}
-	MemoryContextSwitchTo(previous);
-	return delivery;
-}
-
 /* Claim what the destination can start. */
 static void
 ClaimFor(Destination *destination)
 {
 	int64		now = MonotonicNow();
 	int			room = DestinationRoom(destination, now);
-	int			batch = destination->kind ? destination->kind->batch : 1;
+	const LaneKind *kind = destination->kind;
 	TimestampTz wall = GetCurrentTimestamp();
 	List	   *messages;
 
@@ -333,15 +400,20 @@ ClaimFor(Destination *destination)
 	messages = WithoutUseless(destination,
 							  QueueClaim(destination->lane, destination->listener,
 										 &destination->cursor, room, epoch, wall));
+	if (messages != NIL && kind->expand)
+		messages = kind->expand(destination, messages, epoch);
 	if (messages == NIL)
 		return;
 	LimiterTake(&destination->limiter, now, list_length(messages));
 	TellOrphans(destination, messages);
 	WarnOfBacklog(destination, linitial(messages), now);
-	for (int from = 0; from < list_length(messages); from += batch)
-		claimed = lappend(claimed,
-						  DeliveryMake(destination, messages, from,
-									   Min(batch, list_length(messages) - from)));
+	for (int from = 0, count; from < list_length(messages); from += count)
+	{
+		for (count = 1; count < kind->batch && from + count < list_length(messages); count++)
+			if (kind->fits && !kind->fits(list_nth(messages, from), list_nth(messages, from + count)))
+				break;
+		claimed = lappend(claimed, DeliveryMake(destination, messages, from, count));
+	}
 }
 
 /* What was prepared and may have been committed since, nobody tells. */
@@ -383,12 +455,16 @@ TurnTransaction(bool may_claim)
 			LookForPrepared();
 		if (may_claim && !routes_known)
 		{
-			DestinationsRead();
+			DestinationsRead(epoch);
 			routes_known = true;
 		}
-		if (may_claim)
-			foreach(cell, destinations)
-				ClaimFor(lfirst(cell));
+		foreach(cell, destinations)
+		{
+			claiming = lfirst(cell);
+			if (may_claim)
+				ClaimFor(claiming);
+		}
+		claiming = NULL;
 		IdentityRestore(&saved);
 	}
 
@@ -398,36 +474,62 @@ TurnTransaction(bool may_claim)
 	MemoryContextSwitchTo(turn_context);
 }
 
+/* Send it, or put it back where that is not possible. */
 static void
-StartDeliveries(void)
+StartDelivery(Delivery *delivery)
+{
+	Destination *destination = delivery->destination;
+	Message    *first = linitial(delivery->messages);
+	MemoryContext previous;
+
+	MemoryContextSetParent(delivery->context, TopMemoryContext);
+	previous = MemoryContextSwitchTo(delivery->context);
+	delivery->http.owner = delivery;
+	destination->kind->build(delivery);
+	if (HttpStart(&delivery->http))
+	{
+		destination->in_flight++;
+		if (first->attempts == 1)
+			StatusTime(destination->lane, STAGE_QUEUED,
+					   (double) (GetCurrentTimestamp() - first->queued_at) / SECOND);
+	}
+	else
+	{
+		DeliveryPutBack(delivery, "no more connections can be opened");
+		HttpForget(&delivery->http);
+		finished = KeepDelivery(finished, delivery);
+	}
+	MemoryContextSwitchTo(previous);
+}
+
+static void
+StartClaimed(void)
 {
 	ListCell   *cell;
 
 	foreach(cell, claimed)
 	{
-		Delivery   *delivery = lfirst(cell);
-		Destination *destination = delivery->destination;
-		Message    *first = linitial(delivery->messages);
-		MemoryContext previous = MemoryContextSwitchTo(delivery->context);
+		((Delivery *) lfirst(cell))->destination->error_pause = 0;
+		StartDelivery(lfirst(cell));
+	}
+}
 
-		MemoryContextSetParent(delivery->context, TopMemoryContext);
-		delivery->http.owner = delivery;
-		destination->kind->build(delivery);
-		if (HttpStart(&delivery->http))
-		{
-			destination->in_flight++;
-			if (first->attempts == 1)
-				StatusTime(destination->lane, STAGE_QUEUED,
-						   (double) (GetCurrentTimestamp() - first->queued_at) / SECOND);
-		}
-		else
-		{
-			DeliveryPutBack(delivery, "no more connections can be opened");
-			HttpForget(&delivery->http);
-			MemoryContextSwitchTo(TopMemoryContext);
-			finished = lappend(finished, delivery);
-		}
-		MemoryContextSwitchTo(previous);
+/* Parts of requests that were refused, as their destinations have room. */
+static void
+StartAgain(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, again)
+	{
+		Delivery   *delivery = lfirst(cell);
+		int64		now = MonotonicNow();
+
+		if (DestinationRoom(delivery->destination, now) == 0)
+			continue;
+		LimiterTake(&delivery->destination->limiter, now, list_length(delivery->messages));
+		again = foreach_delete_current(again, cell);
+		StartDelivery(delivery);
 	}
 }
 
@@ -459,6 +561,12 @@ ForgetFinished(void)
 	finished = NIL;
 }
 
+static int64
+LongerPause(int64 pause)
+{
+	return pause == 0 ? ERROR_PAUSE_FIRST : Min(pause * 2, ERROR_PAUSE_LONGEST);
+}
+
 /* An error of our own SQL: nothing of the turn has happened. */
 static void
 TurnFailed(void)
@@ -472,12 +580,27 @@ TurnFailed(void)
 	/* the next turn looks at everything anew */
 	serving = false;
 	look_at = 0;
+	WakeSetPrepared(true);
 	if (!epoch_is_kept)
 		epoch = 0;
-	error_pause = error_pause == 0 ? ERROR_PAUSE_FIRST :
-		Min(error_pause * 2, ERROR_PAUSE_LONGEST);
-	error_pause_until = MonotonicNow() + error_pause;
-	StatusSay("failing: see the server's log");
+	/* what one lane cannot do must not keep the others from working */
+	if (recording != NULL)
+		recording->plain = true;
+	else if (claiming != NULL)
+	{
+		claiming->error_pause = LongerPause(claiming->error_pause);
+		claiming->paused_until = MonotonicNow() + claiming->error_pause;
+		claiming->held = true;
+		StatusHeld(claiming->lane, "failing: see the server's log");
+	}
+	else
+	{
+		error_pause = LongerPause(error_pause);
+		error_pause_until = MonotonicNow() + error_pause;
+		StatusSay("failing: see the server's log");
+	}
+	claiming = NULL;
+	recording = NULL;
 }
 
 /* Is there anything that needs a transaction? */
@@ -530,18 +653,20 @@ ShowLanes(void)
 	}
 }
 
-void
+bool
 EngineTurn(bool may_claim)
 {
 	volatile bool failed = false;
 
 	TakeAnswers();
+	StartAgain();
 	if (MonotonicNow() < error_pause_until || !TurnIsDue(may_claim))
-		return;
+		return false;
 
 	MemoryContextReset(turn_context);
 	MemoryContextSwitchTo(turn_context);
 	claimed = NIL;
+	StopTurnBegin();
 	PG_TRY();
 	{
 		TurnTransaction(may_claim);
@@ -551,11 +676,12 @@ EngineTurn(bool may_claim)
 		failed = true;
 	}
 	PG_END_TRY();
+	StopTurnEnd();
 	MemoryContextSwitchTo(turn_context);
 	if (failed)
 	{
 		TurnFailed();
-		return;
+		return true;
 	}
 
 	if (serving)
@@ -565,15 +691,16 @@ EngineTurn(bool may_claim)
 		StatusStarted(epoch);
 		StatusSay("running");
 		ForgetFinished();
-		StartDeliveries();
+		StartClaimed();
 	}
 	ShowLanes();
 	pgstat_report_stat(claimed == NIL);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	return true;
 }
 
 long
-EngineTimeout(void)
+EngineTimeout(bool may_claim)
 {
 	int64		now = MonotonicNow();
 	TimestampTz wall = GetCurrentTimestamp();
@@ -583,10 +710,10 @@ EngineTimeout(void)
 	if (now < error_pause_until)
 		at = error_pause_until;
 	else if (!serving)
-		at = look_at;
-	else if (finished != NIL)
+		at = may_claim || finished != NIL ? look_at : PG_INT64_MAX;
+	else if (finished != NIL || (may_claim && !routes_known))
 		return 0;
-	else
+	else if (may_claim)
 	{
 		if (WakeHasPrepared())
 			at = look_at;
@@ -598,6 +725,8 @@ EngineTimeout(void)
 
 			if (room_at == 0)
 				continue;
+			if (again != NIL)
+				at = Min(at, room_at);
 			if (QueueCursorHasWork(cursor, wall))
 				at = Min(at, room_at);
 			else if (cursor->next_due != DT_NOEND)

@@ -19,12 +19,12 @@ extern void EngineReload(void);
 
 /*
  * Take answers, record them, claim and start what can be: at most one
- * transaction, and none where there is nothing to do.
+ * transaction, and none where there is nothing to do.  True where there was one.
  */
-extern void EngineTurn(bool may_claim);
+extern bool EngineTurn(bool may_claim);
 
 /* Milliseconds until a turn is worth while; -1: not before something happens. */
-extern long EngineTimeout(void);
+extern long EngineTimeout(bool may_claim);
 
 /* Requests that have no recorded answer yet. */
 extern int	EngineInFlight(void);

@@ -33,7 +33,7 @@
 #include "worker/http.h"
 
 #define EVENTS_AT_ONCE 256
-#define IDLE_HANDLES_MAX 256
+#define IDLE_HANDLES_MAX 128
 #define CONNECT_TIMEOUT_MS 5000L
 
 static CURLM *multi = NULL;
@@ -44,6 +44,7 @@ static CURL *idle[IDLE_HANDLES_MAX];
 static int	idle_count = 0;
 static int	running = 0;
 static int	reserved_descriptors = 0;
+static int	generation = 0;		/* of the settings that handles were made by */
 
 /* libcurl is in a state that only a new process gets it out of. */
 static void
@@ -166,6 +167,7 @@ HandleMake(void)
 void
 HttpConfigure(void)
 {
+	generation++;
 	while (idle_count > 0)
 		curl_easy_cleanup(idle[--idle_count]);
 }
@@ -180,22 +182,27 @@ HttpAddHeader(HttpRequest *request, const char *header)
 	request->headers = headers;
 }
 
+int
+HttpRoom(int wanted)
+{
+	while (reserved_descriptors - running < wanted && AcquireExternalFD())
+		reserved_descriptors++;
+	return Min(wanted, reserved_descriptors - running);
+}
+
 bool
 HttpStart(HttpRequest *request)
 {
 	CURL	   *easy;
 
-	if (running >= reserved_descriptors)
-	{
-		if (!AcquireExternalFD())
-			return false;
-		reserved_descriptors++;
-	}
+	if (HttpRoom(1) == 0)
+		return false;
 	easy = idle_count > 0 ? idle[--idle_count] : HandleMake();
 	if (easy == NULL)
 		return false;
 
 	request->easy = easy;
+	request->generation = generation;
 	request->error[0] = '\0';
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
@@ -233,9 +240,9 @@ RequestEnded(CURL *easy, CURLcode code)
 	RequireMulti(curl_multi_remove_handle(multi, easy), "curl_multi_remove_handle");
 	running--;
 	request->easy = NULL;
-	if (idle_count < IDLE_HANDLES_MAX)
+	if (idle_count < IDLE_HANDLES_MAX && request->generation == generation)
 	{
-		/* neither pointer outlives the request */
+		/* what points into the request goes; the rest is set anew before it is read */
 		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
 		idle[idle_count++] = easy;

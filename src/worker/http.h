@@ -40,6 +40,7 @@ typedef struct HttpRequest
 	double		seconds;		/* from start to end */
 
 	CURL	   *easy;
+	int			generation;		/* of the settings it was started by */
 } HttpRequest;
 
 /* Once, in the worker's process.  Returns the descriptor to wait for. */
@@ -50,6 +51,9 @@ extern void HttpConfigure(void);
 
 /* Add "Name: value" to the headers. */
 extern void HttpAddHeader(HttpRequest *request, const char *header);
+
+/* How many of so many requests there are descriptors for. */
+extern int	HttpRoom(int wanted);
 
 /* False where no more connections can be had: nothing was started. */
 extern bool HttpStart(HttpRequest *request);

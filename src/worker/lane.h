@@ -40,6 +40,7 @@ typedef struct Destination
 	bool		enabled;
 	bool		listed;			/* still in the tables */
 	bool		gone;			/* it wants no more, which is to be recorded */
+	bool		held;			/* see VERDICT_HELD */
 	unsigned char secret[SECRET_BYTES];
 
 	QueueCursor cursor;
@@ -49,6 +50,7 @@ typedef struct Destination
 	int			busy;			/* how often in a row it asked to wait */
 	int64		paused_until;	/* monotonic; by Retry-After */
 	int64		warned_at;		/* monotonic; of a backlog */
+	int64		error_pause;	/* the last one, after an error of our own SQL */
 } Destination;
 
 /* A request, and the messages in it. */
@@ -59,6 +61,7 @@ typedef struct Delivery
 	List	   *messages;		/* Message * */
 	HttpRequest http;
 	QueueResult	   *results;		/* one per message, once it is judged */
+	bool		plain;			/* record the results alone: the lane's own failed */
 } Delivery;
 
 /* What an answer says of the destination, besides of the messages. */
@@ -67,6 +70,8 @@ typedef enum Verdict
 	VERDICT_WELL,				/* it answers */
 	VERDICT_ILL,				/* it fails: counts for the breaker */
 	VERDICT_BUSY,				/* it asks to wait: the attempts do not count */
+	VERDICT_HELD,				/* an operator must act: wait, and say so */
+	VERDICT_SPLIT,				/* send again at once, in smaller requests */
 	VERDICT_GONE				/* it wants no more */
 } Verdict;
 
@@ -77,25 +82,40 @@ typedef struct LaneKind
 	/* Make ready to send; NULL, or the reason why that is not possible. */
 	const char *(*prepare) (Destination *destination);
 
+	/*
+	 * Optional, in the transaction that claimed them: what the messages need
+	 * besides; those that are not to be sent are recorded, and left out.
+	 */
+	List	   *(*expand) (Destination *destination, List *messages, int64 epoch);
+
+	/* Optional: may both go in one request? */
+	bool		(*fits) (const Message *first, const Message *next);
+
 	/* Fill in the request.  In the delivery's memory context. */
 	void		(*build) (Delivery *delivery);
 
 	/* Fill in outcome and error of the results; due_at is the engine's. */
 	Verdict		(*judge) (Delivery *delivery);
+
+	/* Optional, in the transaction that records the results: what else to keep. */
+	void		(*record) (Delivery *delivery);
 } LaneKind;
 
+extern const LaneKind push_kind;
+extern const LaneKind receipt_kind;
 extern const LaneKind webhook_kind;
 
 /* NULL where nothing sends it yet. */
 extern const LaneKind *const lane_kinds[LANE_COUNT];
 
 #define SECOND INT64CONST(1000000)	/* of both clocks */
+#define HOLD_FOR (60 * SECOND)	/* a held lane tries again after this */
 
 /* Destination *: all there are, and those removed that have requests in flight. */
 extern List *destinations;
 
 /* Read lanes and listeners anew; in the turn's transaction. */
-extern void DestinationsRead(void);
+extern void DestinationsRead(int64 epoch);
 
 /* How many messages it can start at that (monotonic) time. */
 extern int	DestinationRoom(const Destination *destination, int64 now);
@@ -103,11 +123,22 @@ extern int	DestinationRoom(const Destination *destination, int64 now);
 /* When there may be room, where only time stands in the way; 0: not known. */
 extern int64 DestinationRoomAt(const Destination *destination, int64 now);
 
+/* Send nothing for a while, and say why, until it answers well again. */
+extern void DestinationHold(Lane lane, const char *reason);
+
+/* There are new rows; or the worker itself has written some for later. */
+extern void DestinationNews(Lane lane);
+extern void DestinationDue(Lane lane, double seconds);
+
 /*
  * Judge a delivery that was answered: all results are filled in, and what the
- * answer says of the destination is applied to it.
+ * answer says of the destination is applied to it.  False where its messages are
+ * to be sent again at once, in smaller requests.
  */
-extern void DeliverySettle(Delivery *delivery);
+extern bool DeliverySettle(Delivery *delivery);
+
+/* Make an error text printable ASCII. */
+extern void DeliveryClean(char *error);
 
 /* A delivery that could not be started: its messages come again in a second. */
 extern void DeliveryPutBack(Delivery *delivery, const char *error);

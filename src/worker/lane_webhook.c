@@ -11,11 +11,14 @@
  */
 #include "postgres.h"
 
+#include "base/caller.h"
 #include "base/compat.h"
 #include "outbox/webhook.h"
 #include "worker/lane.h"
 
 const LaneKind *const lane_kinds[LANE_COUNT] = {
+	[LANE_PUSH] = &push_kind,
+	[LANE_PUSH_RECEIPT] = &receipt_kind,
 	[LANE_WEBHOOK] = &webhook_kind,
 	[LANE_REALTIME] = &webhook_kind
 };
@@ -50,7 +53,7 @@ WebhookBuild(Delivery *delivery)
 	HttpAddHeader(http, psprintf("webhook-id: %s", id));
 	HttpAddHeader(http, psprintf("webhook-timestamp: " INT64_FORMAT, seconds));
 	HttpAddHeader(http, psprintf("webhook-signature: %s", signature));
-	if (message->correlation_id != NULL)
+	if (message->correlation_id != NULL && CorrelationIdIsValid(message->correlation_id))
 		HttpAddHeader(http, psprintf("X-Request-Id: %s", message->correlation_id));
 }
 

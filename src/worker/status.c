@@ -202,7 +202,7 @@ StatusHeld(Lane lane, const char *reason)
 	SetText(shared->lanes[lane].held, STATE_MAX, reason ? reason : "");
 }
 
-/* A consistent copy, as of one worker that is not preloaded where there is none. */
+/* A copy; its numbers, each written at its own time, need not agree exactly. */
 static void
 StatusRead(SharedStatus *copy)
 {

@@ -21,11 +21,17 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "worker/stop.h"
 
 static volatile sig_atomic_t asked = false;
 static volatile sig_atomic_t committing = false;
+static TimeoutId turn_timeout;
+
+/* How long a turn may last once a stop is asked for, more or less. */
+#define TURN_PATIENCE_MS 2000
 
 static void
 StopHandler(SIGNAL_ARGS)
@@ -42,10 +48,41 @@ StopHandler(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* A turn has lasted so long that a stop can wait for it no more. */
+static void
+TurnLasts(void)
+{
+	if (!asked)
+		return;
+	InterruptPending = true;
+	ProcDiePending = true;
+	SetLatch(MyLatch);
+}
+
 void
 StopInit(void)
 {
 	pqsignal(SIGTERM, StopHandler);
+	turn_timeout = RegisterTimeout(USER_TIMEOUT, TurnLasts);
+}
+
+void
+StopTurnBegin(void)
+{
+	enable_timeout_every(turn_timeout,
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TURN_PATIENCE_MS),
+						 TURN_PATIENCE_MS);
+}
+
+void
+StopTurnEnd(void)
+{
+	disable_timeout(turn_timeout, false);
+
+	/* an error in a commit comes here, too */
+	committing = false;
+	if (asked)
+		ProcDiePending = false;
 }
 
 bool
@@ -62,8 +99,4 @@ StopSafeCommit(void)
 		synchronous_commit = SYNCHRONOUS_COMMIT_LOCAL_FLUSH;
 	CommitTransactionCommand();
 	committing = false;
-
-	/* the flag is what we go by: in-flight requests get their time */
-	if (asked)
-		ProcDiePending = false;
 }

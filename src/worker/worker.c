@@ -53,6 +53,9 @@
 #define STOP_PATIENCE (5 * SECOND)
 #define ASIDE_PATIENCE (SECOND / 4)
 
+/* What cannot be, a wake-up lost, would be made good after this; no SQL runs. */
+#define LONGEST_SLEEP_MS 30000
+
 /* How often to look for a database that is not there. */
 #define DATABASE_LOOK_MS 5000
 
@@ -79,6 +82,8 @@ WorkerInit(void)
 static void
 HandleInterrupts(void)
 {
+	/* there is no query that could be cancelled here */
+	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{
@@ -106,8 +111,13 @@ DatabaseIsThere(void)
 	databases = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(databases, 0, NULL);
 	while (!found && HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
-		found = strcmp(NameStr(((Form_pg_database) GETSTRUCT(tuple))->datname),
-					   washminute_database) == 0;
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		found = database->datallowconn &&
+			database->datconnlimit != -2 && /* half dropped */
+			strcmp(NameStr(database->datname), washminute_database) == 0;
+	}
 	table_endscan(scan);
 	table_close(databases, AccessShareLock);
 	CommitTransactionCommand();
@@ -121,6 +131,7 @@ static void
 WaitForDatabase(void)
 {
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	StopInit();
 	while (!StopIsAsked())
 	{
 		bool		aside;
@@ -163,12 +174,13 @@ FixSettings(void)
 		{"enable_seqscan", "off"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"jit", "off"},
-		{"lock_timeout", "1s"},
+		{"lock_timeout", "200ms"},
 		{"max_parallel_workers_per_gather", "0"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"session_replication_role", "origin"},
 		{"statement_timeout", "0"},
-		{"synchronous_commit", "on"}
+		{"synchronous_commit", "on"},
+		{"timezone", "UTC"}
 	};
 
 	for (int i = 0; i < lengthof(settings); i++)
@@ -191,23 +203,28 @@ Serve(int http_fd)
 		bool		aside = WakeIsAskedAside();
 		bool		ending = aside || StopIsAsked();
 		long		timeout;
+		long		longest;
 
 		HandleInterrupts();
 		EngineWake(WakeTake());
 		HttpDrive();
-		EngineTurn(!ending);
+		/* in a transaction others reset our latch: look again what it told of */
+		if (EngineTurn(!ending))
+			SetLatch(MyLatch);
 		HttpDrive();
 
-		if (ending && end_at == 0)
+		if (!ending)
+			end_at = 0;
+		else if (end_at == 0)
 			end_at = MonotonicNow() + (StopIsAsked() ? STOP_PATIENCE : ASIDE_PATIENCE);
 		if (ending && (EngineInFlight() == 0 || MonotonicNow() >= end_at))
 			return;
 
-		timeout = EngineTimeout();
+		timeout = EngineTimeout(!ending);
 		if (HttpTimeout() >= 0 && (timeout < 0 || HttpTimeout() < timeout))
 			timeout = HttpTimeout();
-		if (ending)
-			timeout = timeout < 0 ? 20 : Min(timeout, 20);
+		longest = ending ? 20 : LONGEST_SLEEP_MS;
+		timeout = timeout < 0 ? longest : Min(timeout, longest);
 		for (int i = WaitEventSetWait(events, timeout, occurred, 3, PG_WAIT_EXTENSION); i > 0; i--)
 			if (occurred[i - 1].events & WL_LATCH_SET)
 				ResetLatch(MyLatch);
@@ -220,7 +237,6 @@ washminute_worker_main(Datum argument)
 	int			in_flight;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	StopInit();
 	BackgroundWorkerUnblockSignals();
 	StatusReset();
 	WakeRegister();
@@ -236,6 +252,7 @@ washminute_worker_main(Datum argument)
 	BackgroundWorkerInitializeConnection(washminute_database, NULL, 0);
 	WakeSetDatabaseMissing(false);
 
+	StopInit();
 	FixSettings();
 	EngineInit();
 	Serve(HttpInit());

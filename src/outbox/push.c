@@ -1,0 +1,513 @@
+/*-------------------------------------------------------------------------
+ *
+ * push.c
+ *		Push messages: whose devices they go to, and what they say.
+ *
+ * A row of the outbox names a user and an event.  Which devices he has, and his
+ * language, is looked up when it is about to be sent, so that a token that was
+ * registered, moved or disabled meanwhile counts.  A user with several devices
+ * gets a row for each, since each has a ticket and a receipt of its own.
+ *
+ * Texts are kept in the worker's memory; a change of push_templates has them read
+ * anew, as listeners and lanes are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/statement.h"
+#include "outbox/push.h"
+
+typedef struct Template
+{
+	char	   *event;
+	char	   *audience;
+	char	   *locale;
+	char	   *title;
+	char	   *body;
+	char	   *priority;
+	int			ttl_seconds;
+	char	   *channel_id;		/* NULL: none */
+	char	   *interruption_level;
+} Template;
+
+static MemoryContext templates_context = NULL;
+static List *templates = NIL;
+
+static Statement select_templates = {
+	"SELECT event, audience, locale, title, body, priority, ttl_seconds, channel_id,"
+	"       interruption_level"
+	"  FROM washminute_data.push_templates"
+};
+
+static Statement select_devices = {
+	"SELECT i.ord, u.locale, pg_catalog.array_to_string(u.kinds, ','), t.token, t.project"
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2))"
+	"       WITH ORDINALITY AS i (recipient_id, token, ord)"
+	"  JOIN washminute_data.users AS u ON u.user_id = i.recipient_id"
+	"  JOIN washminute_data.push_tokens AS t ON t.user_id = i.recipient_id"
+	"   AND t.disabled_at IS NULL AND (i.token IS NULL OR i.token = t.token)"
+	" ORDER BY i.ord",
+	2, {TEXTARRAYOID, TEXTARRAYOID}
+};
+
+#define COPIED_COLUMNS \
+	"lane, event, data, correlation_id, created_at, expires_at, queued_at, audience"
+
+static Statement fan_out_devices = {
+	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id, token)"
+	" SELECT " COPIED_COLUMNS ", recipient_id, d.token FROM washminute_data.outbox,"
+	"        pg_catalog.unnest($2) AS d (token)"
+	"  WHERE outbox_id = $1",
+	2, {INT8OID, TEXTARRAYOID}
+};
+
+/* to all who were offered the request and have not declined, but for one washman */
+static Statement fan_out_offers = {
+	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
+	" SELECT o.lane, o.event, o.data, o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
+	"        o.audience, f.washman_id"
+	"   FROM washminute_data.outbox AS o"
+	"   JOIN washminute_data.offers AS f ON f.request_id = (o.data->>'requestId')::pg_catalog.uuid"
+	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL"
+	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'",
+	1, {INT8OID}
+};
+
+static Statement insert_receipt = {
+	"INSERT INTO washminute_data.outbox (lane, event, data, created_at, due_at)"
+	" VALUES ('push_receipt', 'tickets', $1::pg_catalog.jsonb, $2, $3)",
+	3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static Statement insert_again = {
+	"INSERT INTO washminute_data.outbox"
+	"  (lane, recipient_id, audience, event, data, created_at, due_at, token)"
+	" VALUES ('push', $1, $2, $3, $4::pg_catalog.jsonb, $5, $6, $7)",
+	7, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static Statement disable_token = {
+	"UPDATE washminute_data.push_tokens SET disabled_at = $2, disabled_reason = $3"
+	" WHERE token = $1 AND disabled_at IS NULL",
+	3, {TEXTOID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static Statement delete_for_token = {
+	"DELETE FROM washminute_data.outbox"
+	" WHERE token = $1 AND lane = 'push' AND state = 'queued'",
+	1, {TEXTOID}
+};
+
+static Statement update_project = {
+	"UPDATE washminute_data.push_tokens SET project = $2"
+	" WHERE token = $1 AND project IS DISTINCT FROM $2",
+	2, {TEXTOID, TEXTOID}
+};
+
+void
+PushTemplatesRead(void)
+{
+	uint64		rows = StatementRun(&select_templates, NULL);
+	MemoryContext previous;
+
+	if (templates_context == NULL)
+		templates_context = AllocSetContextCreate(TopMemoryContext,
+												  "washminute push templates",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(templates_context);
+	previous = MemoryContextSwitchTo(templates_context);
+	templates = NIL;
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Template   *template = palloc(sizeof(Template));
+
+		*template = (Template) {
+			.event = RowText(row, 1),
+			.audience = RowText(row, 2),
+			.locale = RowText(row, 3),
+			.title = RowText(row, 4),
+			.body = RowText(row, 5),
+			.priority = RowText(row, 6),
+			.ttl_seconds = DatumGetInt32(RowDatum(row, 7)),
+			.channel_id = RowText(row, 8),
+			.interruption_level = RowText(row, 9)
+		};
+		templates = lappend(templates, template);
+	}
+	MemoryContextSwitchTo(previous);
+}
+
+/*
+ * The text of an event for a person: to whom it speaks first, then his language,
+ * then French.  Without an audience it is what the person is.
+ */
+static const Template *
+TemplateFind(const char *event, const char *audience, const char *kinds,
+			 const char *locale)
+{
+	const Template *best = NULL;
+	int			best_rank = 0;
+	ListCell   *cell;
+
+	foreach(cell, templates)
+	{
+		const Template *template = lfirst(cell);
+		int			rank = strcmp(template->locale, locale) == 0 ? 3 :
+			strcmp(template->locale, "fr") == 0 ? 2 : 1;
+
+		if (rank > best_rank && strcmp(template->event, event) == 0 &&
+			(audience ? strcmp(template->audience, audience) == 0 :
+			 strstr(kinds, template->audience) != NULL))
+		{
+			best = template;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
+/* A message without a template may bring its own title and body. */
+static const Template *
+TemplateOfData(const char *data)
+{
+	Jsonb	   *members = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(data)));
+	Template   *template = palloc0(sizeof(Template));
+
+	template->title = JsonMemberText(members, "title");
+	template->body = JsonMemberText(members, "body");
+	template->priority = "high";
+	template->ttl_seconds = SECS_PER_HOUR;
+	template->interruption_level = "active";
+	return template->title && template->body ? template : NULL;
+}
+
+/* Put members of the data in the places that a text leaves for them. */
+static char *
+TemplateFill(const char *text, Jsonb *data)
+{
+	StringInfoData filled;
+
+	initStringInfo(&filled);
+	for (const char *p = text; *p != '\0';)
+	{
+		const char *end = *p == '{' ? strchr(p, '}') : NULL;
+		const char *bar;
+		char	   *name;
+		char	   *value;
+
+		if (end == NULL)
+		{
+			appendStringInfoChar(&filled, *p++);
+			continue;
+		}
+		bar = memchr(p, '|', end - p);
+		name = pnstrdup(p + 1, (bar ? bar : end) - (p + 1));
+		value = JsonMemberText(data, name);
+		if (value != NULL)
+			appendStringInfoString(&filled, value);
+		else if (bar != NULL)
+			appendBinaryStringInfo(&filled, bar + 1, end - bar - 1);
+		p = end + 1;
+	}
+	return filled.data;
+}
+
+/* The data that the app gets: the message's, and which event it is. */
+static char *
+PushData(const Message *message)
+{
+	StringInfoData data;
+
+	initStringInfo(&data);
+	appendStringInfoString(&data, "{\"event\": ");
+	JsonEscape(&data, message->event);
+	if (strcmp(message->data, "{}") == 0)
+		appendStringInfoChar(&data, '}');
+	else
+		appendStringInfo(&data, ", %s", message->data + 1);
+	return data.data;
+}
+
+/* A message as Expo takes it. */
+static char *
+PushJson(const Message *message, const Template *template, const char *token)
+{
+	JsonObject	json;
+	Jsonb	   *data = NULL;
+	char		collapse_id[32];
+	int64		ttl = template->ttl_seconds;
+
+	/* only the texts of templates have places to fill */
+	if (template->event != NULL &&
+		(strchr(template->title, '{') || strchr(template->body, '{')))
+		data = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(message->data)));
+	if (message->expires_at != DT_NOEND)
+		ttl = Max(1, Min(ttl, (message->expires_at - ClockThisMoment()) / USECS_PER_SEC));
+	snprintf(collapse_id, sizeof(collapse_id), "wm-" INT64_FORMAT, message->outbox_id);
+
+	JsonOpen(&json);
+	JsonText(&json, "to", token);
+	JsonText(&json, "title", data ? TemplateFill(template->title, data) : template->title);
+	JsonText(&json, "body", data ? TemplateFill(template->body, data) : template->body);
+	JsonObjectMember(&json, "data", PushData(message));
+	JsonText(&json, "sound", "default");
+	JsonText(&json, "priority", template->priority);
+	JsonInt(&json, "ttl", ttl);
+	JsonText(&json, "channelId", template->channel_id);
+	JsonText(&json, "interruptionLevel", template->interruption_level);
+	JsonText(&json, "collapseId", collapse_id);
+	JsonText(&json, "tag", collapse_id);
+	return JsonClose(&json);
+}
+
+/* A row for each device, or each washman who was offered the request. */
+static void
+FanOut(const Message *message, List *tokens)
+{
+	Arguments	arguments = {0};
+	const char **texts = palloc(Max(list_length(tokens), 1) * sizeof(char *));
+	ListCell   *cell;
+
+	ArgumentDatum(&arguments, Int64GetDatum(message->outbox_id));
+	if (tokens == NIL)
+	{
+		StatementRun(&fan_out_offers, &arguments);
+		return;
+	}
+	foreach(cell, tokens)
+		texts[foreach_current_index(cell)] = lfirst(cell);
+	ArgumentDatum(&arguments, TextArray(texts, list_length(tokens)));
+	StatementRun(&fan_out_devices, &arguments);
+}
+
+/* What is looked up for a message. */
+typedef struct Devices
+{
+	char	   *locale;
+	char	   *kinds;
+	char	   *project;		/* of the last one */
+	List	   *tokens;			/* char * */
+} Devices;
+
+static Devices *
+LookUpDevices(List *messages)
+{
+	int			count = list_length(messages);
+	Devices    *devices = palloc0(count * sizeof(Devices));
+	const char **recipients = palloc(count * sizeof(char *));
+	const char **tokens = palloc(count * sizeof(char *));
+	Arguments	arguments = {0};
+	uint64		rows;
+	ListCell   *cell;
+
+	foreach(cell, messages)
+	{
+		Message    *message = lfirst(cell);
+
+		recipients[foreach_current_index(cell)] = message->recipient_id;
+		tokens[foreach_current_index(cell)] = message->token;
+	}
+	ArgumentDatum(&arguments, TextArray(recipients, count));
+	ArgumentDatum(&arguments, TextArray(tokens, count));
+	rows = StatementRun(&select_devices, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Devices    *found = &devices[RowInt64(row, 1) - 1];
+
+		found->locale = RowText(row, 2);
+		found->kinds = RowText(row, 3);
+		found->tokens = lappend(found->tokens, RowText(row, 4));
+		found->project = RowText(row, 5);
+	}
+	return devices;
+}
+
+/* Make it ready for its one device; false with an error where there is no text. */
+static bool
+PushPrepare(Message *message, const Devices *devices, char *error)
+{
+	const Template *template = TemplateFind(message->event, message->audience,
+											devices->kinds, devices->locale);
+	PushMessage *push;
+	MemoryContext previous;
+
+	if (template == NULL)
+		template = TemplateOfData(message->data);
+	if (template == NULL)
+	{
+		snprintf(error, QUEUE_ERROR_MAX, "no template for event %s", message->event);
+		for (char *c = error; *c != '\0'; c++)
+			if (*c < ' ' || *c > '~')
+				*c = '?';
+		return false;
+	}
+	previous = MemoryContextSwitchTo(message->context);
+	push = palloc0(sizeof(PushMessage));
+	push->token = pstrdup(linitial(devices->tokens));
+	push->project = devices->project ? pstrdup(devices->project) : NULL;
+	push->json = PushJson(message, template, push->token);
+	message->extra = push;
+	MemoryContextSwitchTo(previous);
+	if (strlen(push->json) > PUSH_MESSAGE_MAX)
+	{
+		snprintf(error, QUEUE_ERROR_MAX, "MessageTooBig: longer than %d bytes", PUSH_MESSAGE_MAX);
+		return false;
+	}
+	return true;
+}
+
+List *
+PushExpand(List *messages, int64 epoch, bool *more)
+{
+	Devices    *devices = LookUpDevices(messages);
+	QueueResult *results = palloc0(list_length(messages) * sizeof(QueueResult));
+	int			count = 0;
+	List	   *ready = NIL;
+	ListCell   *cell;
+
+	foreach(cell, messages)
+	{
+		Message    *message = lfirst(cell);
+		Devices    *found = &devices[foreach_current_index(cell)];
+		QueueResult *result = &results[count];
+
+		result->outbox_id = message->outbox_id;
+		result->outcome = OUTCOME_DONE;
+		if (message->recipient_id == NULL || list_length(found->tokens) > 1)
+		{
+			FanOut(message, found->tokens);
+			*more = true;
+		}
+		else if (found->tokens != NIL)
+		{
+			if (PushPrepare(message, found, result->error))
+			{
+				ready = lappend(ready, message);
+				continue;
+			}
+			result->outcome = OUTCOME_DEAD;
+		}
+		count++;
+		MessageFree(message);
+	}
+	if (count > 0)
+		QueueRecord(results, count, epoch);
+	return ready;
+}
+
+static TimestampTz
+SecondsFromNow(double seconds)
+{
+	return GetCurrentTimestamp() + (int64) (seconds * USECS_PER_SEC);
+}
+
+void
+PushKeepTickets(const List *tickets, TimestampTz sent_at, double seconds)
+{
+	Arguments	arguments = {0};
+	JsonObject	row;
+	ListCell   *cell;
+
+	JsonOpen(&row);
+	JsonInt(&row, "sentAt", sent_at);
+	appendStringInfoString(&row, ", \"tickets\": [");
+	foreach(cell, tickets)
+	{
+		const Ticket *ticket = lfirst(cell);
+		JsonObject	element;
+
+		JsonOpen(&element);
+		JsonText(&element, "id", ticket->id);
+		JsonText(&element, "token", ticket->token);
+		JsonText(&element, "recipient", ticket->recipient_id);
+		JsonText(&element, "audience", ticket->audience);
+		JsonText(&element, "event", ticket->event);
+		JsonObjectMember(&element, "data", ticket->data);
+		appendStringInfo(&row, "%s%s", foreach_current_index(cell) > 0 ? ", " : "",
+						 JsonClose(&element));
+	}
+	appendStringInfoChar(&row, ']');
+	ArgumentText(&arguments, JsonClose(&row));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(SecondsFromNow(seconds)));
+	StatementRun(&insert_receipt, &arguments);
+}
+
+List *
+PushReadTickets(const char *data, TimestampTz *sent_at)
+{
+	Jsonb	   *row = JsonParse(data);
+	char	   *sent = JsonMemberText(row, "sentAt");
+	List	   *tickets = NIL;
+	ListCell   *cell;
+
+	*sent_at = sent ? strtoll(sent, NULL, 10) : 0;
+	foreach(cell, JsonElements(JsonMember(row, "tickets")))
+	{
+		Ticket	   *ticket = palloc(sizeof(Ticket));
+		Jsonb	   *element = lfirst(cell);
+		Jsonb	   *message = JsonMember(element, "data");
+
+		*ticket = (Ticket) {
+			.id = JsonMemberText(element, "id"),
+			.token = JsonMemberText(element, "token"),
+			.recipient_id = JsonMemberText(element, "recipient"),
+			.audience = JsonMemberText(element, "audience"),
+			.event = JsonMemberText(element, "event"),
+			.data = message ? JsonbToCString(NULL, &message->root, VARSIZE(message)) : "{}"
+		};
+		if (ticket->id != NULL && ticket->token != NULL && ticket->event != NULL)
+			tickets = lappend(tickets, ticket);
+	}
+	return tickets;
+}
+
+void
+PushDisableToken(const char *token, const char *reason)
+{
+	Arguments	disable = {0};
+	Arguments	delete = {0};
+
+	ArgumentText(&disable, token);
+	ArgumentDatum(&disable, TimestampTzGetDatum(ClockNow()));
+	ArgumentText(&disable, reason);
+	StatementRun(&disable_token, &disable);
+	ArgumentText(&delete, token);
+	StatementRun(&delete_for_token, &delete);
+}
+
+void
+PushKeepProject(const char *token, const char *project)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, token);
+	ArgumentText(&arguments, project);
+	StatementRun(&update_project, &arguments);
+}
+
+void
+PushAgain(const Ticket *ticket, double seconds)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, ticket->recipient_id);
+	ArgumentText(&arguments, ticket->audience);
+	ArgumentText(&arguments, ticket->event);
+	ArgumentText(&arguments, ticket->data);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(SecondsFromNow(seconds)));
+	ArgumentText(&arguments, ticket->token);
+	StatementRun(&insert_again, &arguments);
+}
