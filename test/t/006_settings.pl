@@ -67,7 +67,7 @@ foreach my $pair (@settings)
 	$node->connect_fails(
 		$node->connstr('postgres') . " user=plain options='-c $name=$value'",
 		"$name: no connection can override it",
-		expected_stderr => qr/parameter "\Q$name\E" cannot be (?:changed now|set)/);
+		expected_stderr => qr/parameter "\Q$name\E" cannot be (?:changed (?:now|without restarting the server)|set)/);
 
 	# even a right to set it does not help
 	$node->safe_psql('postgres', "GRANT SET ON PARAMETER $name TO plain");
@@ -91,6 +91,8 @@ SELECT e.correlation_id,
          WHERE o.data->>'requestId' = e.request_id::text)
   FROM washminute_data.events AS e ORDER BY e.event_id DESC LIMIT 1
 SQL
+# the worker would take the messages away
+$node->safe_psql('postgres', "UPDATE washminute_data.lanes SET paused = true");
 my $book = booking('here', cash => '');
 my $header = sub { "SET request.headers = '{\"x-request-id\": \"$_[0]\", \"accept\": \"*/*\"}';\n" };
 

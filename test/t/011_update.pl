@@ -1,8 +1,5 @@
 # ALTER EXTENSION washminute UPDATE and setup() bring an older installation, with
 # its data, to what a new one is.
-#
-# Extension scripts must lie beside the server's own.  So this server is a copy of
-# the installed one, which finds its files relative to itself, in a temporary folder.
 
 use strict;
 use warnings;
@@ -16,53 +13,14 @@ use Test::More;
 use Washminute;
 
 my $source = "$FindBin::RealBin/../..";
-my $scratch = PostgreSQL::Test::Utils::tempdir_short;
+my ($server, $scripts) = server_copy();
 my ($version) = slurp_file("$source/washminute.control") =~ /^default_version = '(.*)'/m;
-
-#
-# The server
-#
-
-my %folder;
-foreach my $name ('bindir', 'pkglibdir', 'sharedir')
-{
-	IPC::Run::run([ 'pg_config', "--$name" ], '>', \$folder{$name}) or die 'pg_config failed';
-	chomp $folder{$name};
-}
-
-sub link_all
-{
-	my ($from, $to) = @_;
-
-	make_path($to);
-	foreach my $file (glob("$from/*"))
-	{
-		my $name = $file =~ s{.*/}{}r;
-
-		symlink($file, "$to/$name") unless -e "$to/$name" || $name =~ /^washminute/;
-	}
-	return;
-}
-
-make_path($scratch . $folder{bindir}, $scratch . $folder{sharedir} . '/extension');
-foreach my $program ('initdb', 'pg_ctl', 'postgres')
-{
-	my $to = "$scratch$folder{bindir}/$program";
-
-	copy("$folder{bindir}/$program", $to) or die "could not copy $program: $!";
-	chmod(0755, $to);
-}
-link_all($folder{bindir}, $scratch . $folder{bindir});
-symlink($folder{pkglibdir}, $scratch . $folder{pkglibdir});
-link_all($folder{sharedir}, $scratch . $folder{sharedir});
-link_all("$folder{sharedir}/extension", "$scratch$folder{sharedir}/extension");
 
 #
 # A release with one more function, one fewer, one changed, and a migration
 #
 
-my $tree = "$scratch/tree";
-my $scripts = "$scratch$folder{sharedir}/extension";
+my $tree = PostgreSQL::Test::Utils::tempdir;
 
 sub generate
 {
@@ -74,7 +32,6 @@ sub generate
 	return $stderr;
 }
 
-make_path($tree);
 system('cp', '-r', "$source/sql", "$source/washminute.control", $tree) == 0 or die 'could not copy the source';
 copy("$tree/washminute.control", $scripts) or die 'could not copy the control file';
 make_path("$tree/sql/updates");
@@ -119,8 +76,7 @@ sub pretend
 	return;
 }
 
-my $node = washminute_node('main', create => 0,
-	new => { install_path => $scratch . $folder{bindir} =~ s{/bin$}{}r });
+my $node = washminute_node('main', create => 0, new => { install_path => $server });
 $node->safe_psql('postgres', "CREATE EXTENSION washminute VERSION '0.0.9' CASCADE");
 is_refused($node, 'SELECT washminute.setup()', 'PT503', qr/^WM_VERSION_DIFFERS .*"extension": "0.0.9"/,
 	'an older extension under a newer library is refused');

@@ -15,14 +15,18 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Copy qw(copy);
+use File::Path qw(make_path);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   washminute_node
   create_washminute
+  server_copy
   noon
   people
   booking
@@ -34,6 +38,17 @@ our @EXPORT = qw(
   becomes
   is_query
   is_refused
+  signing_key
+  listener
+  enqueue
+  worker_pid
+  worker_becomes
+  outbox_empties
+  log_position
+  log_since
+  count_in_log
+  log_shows
+  within
 );
 
 # The database that the worker and pg_cron serve unless told otherwise.
@@ -93,6 +108,48 @@ sub create_washminute
 	$node->safe_psql($database, 'CREATE EXTENSION washminute CASCADE');
 	$node->safe_psql($database, 'SELECT washminute.setup()')
 	  if $option{setup} // 1;
+	return;
+}
+
+# server_copy(): extension scripts must lie beside the server's own.  So this is a copy
+# of the installed server, which finds its files relative to itself, in a temporary
+# folder.  Its install_path, and the folder for extension scripts, where none of
+# washminute's is yet.
+sub server_copy
+{
+	my $scratch = PostgreSQL::Test::Utils::tempdir_short;
+	my %folder;
+
+	foreach my $name ('bindir', 'pkglibdir', 'sharedir')
+	{
+		IPC::Run::run([ 'pg_config', "--$name" ], '>', \$folder{$name}) or die 'pg_config failed';
+		chomp $folder{$name};
+	}
+	make_path($scratch . $folder{bindir}, $scratch . $folder{sharedir} . '/extension');
+	foreach my $program ('initdb', 'pg_ctl', 'postgres')
+	{
+		my $to = "$scratch$folder{bindir}/$program";
+
+		copy("$folder{bindir}/$program", $to) or die "could not copy $program: $!";
+		chmod(0755, $to);
+	}
+	_link_all($folder{bindir}, $scratch . $folder{bindir});
+	symlink($folder{pkglibdir}, $scratch . $folder{pkglibdir});
+	_link_all($folder{sharedir}, $scratch . $folder{sharedir});
+	_link_all("$folder{sharedir}/extension", "$scratch$folder{sharedir}/extension");
+	return ($scratch . $folder{bindir} =~ s{/bin$}{}r, "$scratch$folder{sharedir}/extension");
+}
+
+sub _link_all
+{
+	my ($from, $to) = @_;
+
+	foreach my $file (glob("$from/*"))
+	{
+		my $name = $file =~ s{.*/}{}r;
+
+		symlink($file, "$to/$name") unless -e "$to/$name" || $name =~ /^washminute/;
+	}
 	return;
 }
 
@@ -240,18 +297,19 @@ sub is_same
 # A test: the query gives "t" before the time is over.
 sub becomes_true
 {
-	my ($node, $query, $name) = @_;
+	my ($node, $query, $name, $database) = @_;
 
-	return becomes($node, $query, 't', $name);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes($node, $query, 't', $name, $database);
 }
 
 # A test: the query gives the text before the time is over.
 sub becomes
 {
-	my ($node, $query, $expected, $name) = @_;
+	my ($node, $query, $expected, $name, $database) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return ok($node->poll_query_until($DATABASE, $query, $expected), $name);
+	return ok($node->poll_query_until($database // $DATABASE, $query, $expected), $name);
 }
 
 # A test: the query gives this text now.
@@ -292,6 +350,119 @@ sub is_refused
 	  || diag("wanted $sqlstate"
 		  . (defined $detail_regex ? " with DETAIL $detail_regex" : '')
 		  . ", got exit status $status\n$stderr$stdout");
+}
+
+# A new file with a key for washminute.signing_key_file: its path.
+sub signing_key
+{
+	my $path = PostgreSQL::Test::Utils::tempdir . '/signing_key';
+	my $old_umask = umask(0077);
+
+	append_to_file($path, join('', map { sprintf('%02x', int(rand(256))) } 1 .. 32) . "\n");
+	umask($old_umask);
+	return $path;
+}
+
+# listener(NODE, NAME => URL, options): events of every name go to the URL, in the
+# lane webhook unless told.  Options: lane, event (a pattern), database.
+sub listener
+{
+	my ($node, $name, $url, %option) = @_;
+	my $lane = $option{lane} // 'webhook';
+	my $event = $option{event} // '*';
+
+	$node->safe_psql($option{database} // $DATABASE,
+		'INSERT INTO washminute_data.listeners (name, event_pattern, lane, url)'
+		  . " VALUES ('$name', '$event', '$lane', '$url')");
+	return;
+}
+
+# enqueue(LISTENER, COUNT, FIRST): SQL that queues so many messages, whose data are
+# {"n": FIRST}, {"n": FIRST + 1} ...; one, and from 1 on, unless told.
+sub enqueue
+{
+	my ($listener, $count, $first) = @_;
+
+	$count //= 1;
+	$first //= 1;
+	return "SELECT washminute.enqueue('webhook', 'test', jsonb_build_object('n', n), listener => '$listener')"
+	  . " FROM generate_series($first, $first + $count - 1) AS n;\n";
+}
+
+# The worker's process now, '' if there is none.
+sub worker_pid
+{
+	my ($node) = @_;
+
+	return $node->safe_psql($DATABASE, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'washminute worker'");
+}
+
+# worker_becomes(NODE, STATE, NAME, DATABASE): a test that the worker is in that
+# state, as worker_status() has it for webhooks, before the time is over.
+sub worker_becomes
+{
+	my ($node, $state, $name, $database) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes($node, "SELECT state FROM washminute.worker_status() WHERE lane = 'webhook'", $state, $name, $database);
+}
+
+# A test: nothing is left in the outbox, or will be before the time is over.
+sub outbox_empties
+{
+	my ($node, $name, $database) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes($node, 'SELECT count(*) FROM washminute_data.outbox', 0, $name, $database);
+}
+
+# Where the server's log ends now.
+sub log_position
+{
+	my ($node) = @_;
+
+	return -s $node->logfile;
+}
+
+# What the server has logged since a position.
+sub log_since
+{
+	my ($node, $position) = @_;
+
+	return slurp_file($node->logfile, $position // 0);
+}
+
+# How many lines since a position match.
+sub count_in_log
+{
+	my ($node, $regex, $position) = @_;
+
+	return scalar(grep { $_ =~ $regex } split(/\n/, log_since($node, $position)));
+}
+
+# A test: the log has a match since a position, or will have before the time is over.
+sub log_shows
+{
+	my ($node, $regex, $position, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return within($PostgreSQL::Test::Utils::timeout_default, sub { log_since($node, $position) =~ $regex }, $name);
+}
+
+# A test: the condition, a function, is true before so many seconds are over.
+sub within
+{
+	my ($seconds, $condition, $name) = @_;
+	my $end = Time::HiRes::time() + $seconds;
+	my $good = $condition->();
+
+	while (!$good && Time::HiRes::time() < $end)
+	{
+		usleep(10_000);
+		$good = $condition->();
+	}
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok($good, $name);
 }
 
 1;
