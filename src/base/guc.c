@@ -29,7 +29,7 @@ char	   *washminute_expo_url = NULL;
 int			washminute_http_timeout = 10000;
 int			washminute_lock_timeout = 5000;
 #ifdef WASHMINUTE_BENCH
-bool		washminute_enqueue = true;
+bool		washminute_enqueues = true;
 #endif
 bool		washminute_log_commands = false;
 char	   *washminute_signing_key_file = NULL;
@@ -110,7 +110,7 @@ GucInit(void)
 	DefineCustomBoolVariable("washminute.enqueue",
 							 "Whether messages are queued: switched off by a benchmark alone.",
 							 NULL,
-							 &washminute_enqueue,
+							 &washminute_enqueues,
 							 true,
 							 PGC_SIGHUP,
 							 0,

@@ -12,7 +12,7 @@ extern char *washminute_ca_file;	/* empty: the system's authorities */
 extern char *washminute_correlation_id;
 extern char *washminute_database;	/* the one that the worker serves */
 #ifdef WASHMINUTE_BENCH
-extern bool washminute_enqueue; /* off to measure what queueing costs */
+extern bool washminute_enqueues; /* off to measure what queueing costs */
 #endif
 extern char *washminute_expo_access_token_file;
 extern int	washminute_expo_rate_limit; /* recipients per second, 0: none */

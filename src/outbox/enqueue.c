@@ -88,7 +88,7 @@ OutboxWrite(const Entry *entry, const char *const *recipient_ids, int count)
 	bool		at_once = TIMESTAMP_IS_NOBEGIN(entry->due_at);
 
 #ifdef WASHMINUTE_BENCH
-	if (!washminute_enqueue)
+	if (!washminute_enqueues)
 		return 0;
 #endif
 	ArgumentText(&arguments, lane_names[entry->lane]);
