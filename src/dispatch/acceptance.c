@@ -192,6 +192,19 @@ InsertJob(const Request *request, const char *washman_id,
 	PG_END_TRY();
 }
 
+/* Tell the customer, the winner, and those whose offer is gone. */
+static void
+TellOfAcceptance(const Request *request, const char *washman_id, const char *data)
+{
+	Notice		notices[] = {
+		{request->customer_id, "customer", "washmanAssigned", DT_NOEND},
+		{washman_id, "washman", "washmanAssigned", DT_NOEND},
+		{NULL, "washman", "offerGone", request->expires_at}
+	};
+
+	(void) OutboxPush(notices, lengthof(notices), data);
+}
+
 /* The answer of accept_request. */
 static void
 ReturnAccepted(FunctionCallInfo fcinfo, const Request *request)
@@ -253,11 +266,7 @@ accept_request_body(FunctionCallInfo fcinfo)
 
 	RequestData(&request, &data);
 	JsonText(&data, "washmanId", washman_id);
-	JsonClose(&data);
-	(void) OutboxPush(request.customer_id, "customer", "washmanAssigned", data.data,
-					  DT_NOEND);
-	(void) OutboxPush(washman_id, "washman", "washmanAssigned", data.data, DT_NOEND);
-	OutboxPushOfferGone(data.data, request.expires_at);
+	TellOfAcceptance(&request, washman_id, JsonClose(&data));
 
 	ReturnAccepted(fcinfo, &request);
 	return (Datum) 0;

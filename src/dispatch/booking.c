@@ -328,6 +328,7 @@ BookingWrite(Booking *booking, const Settings *settings)
 		"newWashingRequest";
 	TimestampTz expires_at = booking->is_reservation ? booking->reservation_at :
 		ClockNow() + SETTING_USECS(settings->request_seconds, 1);
+	Notice		confirmed = {booking->customer_id, "customer", "bookingConfirmed", DT_NOEND};
 	Request		request;
 	JsonObject	data;
 	JsonObject	answer;
@@ -342,8 +343,7 @@ BookingWrite(Booking *booking, const Settings *settings)
 	JsonText(&data, "reference", booking->reference);
 	JsonMoney(&data, "total", booking->total);
 	EventRecord(event, request_id, booking->customer_id, JsonClose(&data));
-	(void) OutboxPush(booking->customer_id, "customer", "bookingConfirmed", data.data,
-					  DT_NOEND);
+	(void) OutboxPush(&confirmed, 1, data.data);
 
 	/* a reservation is offered when it is due, a card job when it is paid */
 	if (!booking->is_reservation && !request.by_card)

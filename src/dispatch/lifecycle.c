@@ -132,10 +132,11 @@ decline_request_body(FunctionCallInfo fcinfo)
 static void
 TellCustomer(const Request *request, const char *event)
 {
+	Notice		notice = {request->customer_id, "customer", event, DT_NOEND};
 	JsonObject	data;
 
 	RequestData(request, &data);
-	(void) OutboxPush(request->customer_id, "customer", event, JsonClose(&data), DT_NOEND);
+	(void) OutboxPush(&notice, 1, JsonClose(&data));
 }
 
 /* The washman gives the job back: it is offered again, not to him. */
@@ -232,14 +233,14 @@ cancel_request_body(FunctionCallInfo fcinfo)
 
 	if (request.washman_id != NULL)
 	{
+		Notice		notice = {request.washman_id, "washman", "requestCancelled", DT_NOEND};
 		JsonObject	data;
 
 		LockWashman(request.washman_id);
 		SettingsRead(&settings);
 		RequestEndJob(&request, "cancelled", &settings);
 		RequestData(&request, &data);
-		(void) OutboxPush(request.washman_id, "washman", "requestCancelled",
-						  JsonClose(&data), DT_NOEND);
+		(void) OutboxPush(&notice, 1, JsonClose(&data));
 	}
 	RequestMove(&request, "cancelled", capacity, actor_id, request.washman_id,
 				reason);

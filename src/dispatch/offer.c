@@ -173,6 +173,7 @@ RequestOffer(Request *request, const Settings *settings)
 	int			count = MatchRequest(request, settings, &candidates);
 	const char **washman_ids;
 	Arguments	arguments = {0};
+	Notice	   *notices;
 	JsonObject	data;
 
 	if (count == 0)
@@ -184,16 +185,18 @@ RequestOffer(Request *request, const Settings *settings)
 	StatementRunOne(&update_wave, &arguments);
 
 	washman_ids = palloc(count * sizeof(char *));
+	notices = palloc(count * sizeof(Notice));
 	for (int i = 0; i < count; i++)
+	{
 		washman_ids[i] = candidates[i].washman_id;
+		notices[i] = (Notice) {washman_ids[i], "washman", "newWashingRequest", expires_at};
+	}
 	WriteOffers(request, candidates, count, washman_ids, expires_at);
 
 	OfferData(request, count, expires_at, &data);
 	EventRecord("requestOffered", &request->request_id, NULL, JsonClose(&data));
 	OfferData(request, count, expires_at, &data);
 	JsonText(&data, "customerName", FirstName(request->customer_id));
-	JsonClose(&data);
-	OutboxPushMany(washman_ids, count, "washman", "newWashingRequest", data.data,
-				   expires_at);
+	(void) OutboxPush(notices, count, JsonClose(&data));
 	return count;
 }

@@ -37,29 +37,29 @@ static Statement insert_event = {
 
 static Statement insert_outbox = {
 	"INSERT INTO washminute_data.outbox"
-	"  (lane, listener, recipient_id, event, data, correlation_id,"
-	"   created_at, due_at, expires_at, audience)"
-	" SELECT $1, $2, recipient, $4, $5::pg_catalog.jsonb, $6, $7, $8, $9, $10"
-	"   FROM pg_catalog.unnest($3) AS recipient"
+	"  (lane, listener, data, correlation_id, created_at, due_at,"
+	"   recipient_id, audience, event, expires_at)"
+	" SELECT $1, $2, $3::pg_catalog.jsonb, $4, $5, $6,"
+	"        r.recipient_id, r.audience, r.event, NULLIF(r.expires_at, 'infinity')"
+	"   FROM ROWS FROM (pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
+	"                   pg_catalog.unnest($10))"
+	"        AS r (recipient_id, audience, event, expires_at)"
 	" RETURNING outbox_id",
-	10, {TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
+	10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static Statement select_user = {
 	"SELECT FROM washminute_data.users WHERE user_id = $1", 1, {TEXTOID}
 };
 
-/* What is queued: rows that differ in their recipient only. */
+/* What is queued; rows of one entry differ in whom they are for only. */
 typedef struct Entry
 {
 	Lane		lane;
 	const char *listener;		/* "" for lanes of one destination */
-	const char *event;
 	const char *data;			/* a JSON object as text */
 	TimestampTz due_at;			/* DT_NOBEGIN: at once */
-	TimestampTz expires_at;		/* DT_NOEND: never */
-	const char *audience;		/* of a push; NULL: not said */
 } Entry;
 
 void
@@ -80,62 +80,50 @@ EventRecord(const char *event, const pg_uuid_t *request_id,
 	ListenersTell(&told);
 }
 
-/* Queue for each recipient (NULL for none); the id of the first row. */
+/* Write a row for each notice; the id of the first one. */
 static int64
-OutboxWrite(const Entry *entry, const char *const *recipient_ids, int count)
+OutboxWrite(const Entry *entry, const Notice *notices, int count)
 {
 	Arguments	arguments = {0};
 	bool		at_once = TIMESTAMP_IS_NOBEGIN(entry->due_at);
+	const char **recipients = palloc(count * sizeof(char *));
+	const char **audiences = palloc(count * sizeof(char *));
+	const char **events = palloc(count * sizeof(char *));
+	Datum	   *expire_at = palloc(count * sizeof(Datum));
 
 #ifdef WASHMINUTE_BENCH
 	if (!washminute_enqueues)
 		return 0;
 #endif
+	for (int i = 0; i < count; i++)
+	{
+		recipients[i] = notices[i].recipient_id;
+		audiences[i] = notices[i].audience;
+		events[i] = notices[i].event;
+		expire_at[i] = TimestampTzGetDatum(notices[i].expires_at);
+	}
 	ArgumentText(&arguments, lane_names[entry->lane]);
 	ArgumentText(&arguments, entry->listener);
-	ArgumentDatum(&arguments, TextArray(recipient_ids, count));
-	ArgumentText(&arguments, entry->event);
 	ArgumentText(&arguments, entry->data);
 	ArgumentText(&arguments, CallerCorrelationId());
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->due_at), at_once);
-	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->expires_at),
-						TIMESTAMP_IS_NOEND(entry->expires_at));
-	ArgumentText(&arguments, entry->audience);
+	ArgumentDatum(&arguments, TextArray(recipients, count));
+	ArgumentDatum(&arguments, TextArray(audiences, count));
+	ArgumentDatum(&arguments, TextArray(events, count));
+	ArgumentDatum(&arguments, FixedArray(expire_at, count, TIMESTAMPTZOID));
 	if (StatementRun(&insert_outbox, &arguments) == 0)
 		return 0;				/* somebody's trigger took it away */
 	WakeAtCommit(at_once ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
 	return RowInt64(0, 1);
 }
 
-void
-OutboxPushMany(const char *const *recipient_ids, int count,
-			   const char *audience, const char *event, const char *data,
-			   TimestampTz expires_at)
-{
-	Entry		entry = {LANE_PUSH, "", event, data, DT_NOBEGIN, expires_at, audience};
-
-	if (count > 0)
-		(void) OutboxWrite(&entry, recipient_ids, count);
-}
-
 int64
-OutboxPush(const char *recipient_id, const char *audience, const char *event,
-		   const char *data, TimestampTz expires_at)
+OutboxPush(const Notice *notices, int count, const char *data)
 {
-	Entry		entry = {LANE_PUSH, "", event, data, DT_NOBEGIN, expires_at, audience};
+	Entry		entry = {LANE_PUSH, "", data, DT_NOBEGIN};
 
-	return OutboxWrite(&entry, &recipient_id, 1);
-}
-
-static const char *const nobody = NULL;
-
-void
-OutboxPushOfferGone(const char *data, TimestampTz expires_at)
-{
-	Entry		entry = {LANE_PUSH, "", "offerGone", data, DT_NOBEGIN, expires_at, "washman"};
-
-	(void) OutboxWrite(&entry, &nobody, 1);
+	return OutboxWrite(&entry, notices, count);
 }
 
 void
@@ -151,35 +139,37 @@ OutboxRequireUser(const char *user_id)
 void
 OutboxPayment(const char *event, const char *data)
 {
-	Entry		entry = {LANE_PAYMENT, "", event, data, DT_NOBEGIN, DT_NOEND};
+	Entry		entry = {LANE_PAYMENT, "", data, DT_NOBEGIN};
+	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	(void) OutboxWrite(&entry, &nobody, 1);
+	(void) OutboxWrite(&entry, &notice, 1);
 }
 
 void
 OutboxTellListener(Lane lane, const char *listener, const char *event,
 				   const char *data)
 {
-	Entry		entry = {lane, listener, event, data, DT_NOBEGIN, DT_NOEND};
+	Entry		entry = {lane, listener, data, DT_NOBEGIN};
+	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	(void) OutboxWrite(&entry, &nobody, 1);
+	(void) OutboxWrite(&entry, &notice, 1);
 }
 
 /* Where a message of enqueue() goes: to a user, or to a listener. */
 static void
-ArgumentDestination(FunctionCallInfo fcinfo, Entry *entry, char **recipient_id)
+ArgumentDestination(FunctionCallInfo fcinfo, Entry *entry, Notice *notice)
 {
 	static const char *const lanes[] = {"push", "webhook", "realtime", NULL};
 	bool		to_listener;
 
 	entry->lane = (Lane) LaneByName(ArgumentChoice(fcinfo, 0, "lane", lanes));
 	to_listener = entry->lane != LANE_PUSH;
-	*recipient_id = ArgumentOptionalText(fcinfo, 3, "recipient_id", ID_MAX);
+	notice->recipient_id = ArgumentOptionalText(fcinfo, 3, "recipient_id", ID_MAX);
 	entry->listener = ArgumentOptionalText(fcinfo, 4, "listener", ID_MAX);
 	if (to_listener != (entry->listener != NULL))
 		ErrorRaiseArgument(to_listener ? WM_ARGUMENT_MISSING : WM_ARGUMENT_INVALID,
 						   "listener", to_listener ? "be given" : "not be given for the lane push");
-	if (!to_listener && *recipient_id == NULL)
+	if (!to_listener && notice->recipient_id == NULL)
 		ErrorRaiseArgument(WM_ARGUMENT_MISSING, "recipient_id", "be given");
 
 	if (to_listener)
@@ -189,7 +179,7 @@ ArgumentDestination(FunctionCallInfo fcinfo, Entry *entry, char **recipient_id)
 		return;
 	}
 	entry->listener = "";
-	OutboxRequireUser(*recipient_id);
+	OutboxRequireUser(notice->recipient_id);
 }
 
 /* A time that may be left out; infinity says nothing that leaving out would not. */
@@ -209,14 +199,14 @@ ArgumentTime(FunctionCallInfo fcinfo, int number, const char *name,
 
 /* Arguments in which equal messages are equal, for the dedupe key. */
 static char *
-EntryText(const Entry *entry, const char *recipient_id)
+EntryText(const Entry *entry, const Notice *notice)
 {
 	JsonObject	text;
 
 	JsonOpen(&text);
 	JsonText(&text, "listener", entry->listener);
-	JsonText(&text, "recipient", recipient_id);
-	JsonText(&text, "event", entry->event);
+	JsonText(&text, "recipient", notice->recipient_id);
+	JsonText(&text, "event", notice->event);
 	JsonObjectMember(&text, "data", entry->data);
 	return JsonClose(&text);
 }
@@ -230,31 +220,31 @@ static Datum
 enqueue_body(FunctionCallInfo fcinfo)
 {
 	Entry		entry = {0};
-	char	   *recipient_id;
+	Notice		notice = {0};
 	char	   *dedupe_key = ArgumentOptionalText(fcinfo, 7, "dedupe_key", ID_MAX);
 	const char *lane;
 	char	   *answer;
 	int64		outbox_id;
 
-	entry.event = ArgumentRequiredText(fcinfo, 1, "event", EVENT_MAX);
-	ArgumentDestination(fcinfo, &entry, &recipient_id);
+	notice.event = ArgumentRequiredText(fcinfo, 1, "event", EVENT_MAX);
+	ArgumentDestination(fcinfo, &entry, &notice);
 	entry.data = ArgumentJsonObject(fcinfo, 2, "data",
 									entry.lane == LANE_PUSH ? PUSH_DATA_MAX : EVENT_DATA_MAX);
 	entry.due_at = ArgumentTime(fcinfo, 5, "due_at", DT_NOBEGIN);
-	entry.expires_at = ArgumentTime(fcinfo, 6, "expires_at", DT_NOEND);
+	notice.expires_at = ArgumentTime(fcinfo, 6, "expires_at", DT_NOEND);
 
 	lane = lane_names[entry.lane];
 	if (dedupe_key != NULL)
 	{
 		answer = IdempotencyBegin(lane, "enqueue", dedupe_key,
-								  EntryText(&entry, recipient_id));
+								  EntryText(&entry, &notice));
 		if (answer != NULL)
 			PG_RETURN_INT64(strtoll(answer, NULL, 10));
 	}
-	outbox_id = OutboxWrite(&entry, (const char *const *) &recipient_id, 1);
+	outbox_id = OutboxWrite(&entry, &notice, 1);
 	if (dedupe_key != NULL)
 		IdempotencyEnd(lane, "enqueue", dedupe_key,
-					   EntryText(&entry, recipient_id),
+					   EntryText(&entry, &notice),
 					   psprintf(INT64_FORMAT, outbox_id));
 	PG_RETURN_INT64(outbox_id);
 }

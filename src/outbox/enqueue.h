@@ -24,25 +24,23 @@
 extern void EventRecord(const char *event, const pg_uuid_t *request_id,
 						const char *actor_id, const char *data);
 
-/*
- * Queue a message to the devices of one user, or of several; the id of the (first)
- * row.  audience is as what he is spoken to: customer, washman or admin, or NULL
- * for what he is.  It is of no more use from expires_at on (DT_NOEND for always).
- * Needs an SPI connection.
- */
-extern int64 OutboxPush(const char *recipient_id, const char *audience,
-						const char *event, const char *data,
-						TimestampTz expires_at);
-extern void OutboxPushMany(const char *const *recipient_ids, int count,
-						   const char *audience, const char *event,
-						   const char *data, TimestampTz expires_at);
+/* Whom a message is for, and what it tells. */
+typedef struct Notice
+{
+	const char *recipient_id;	/* NULL: whom the event concerns */
+	const char *audience;		/* spoken to as customer, washman or admin; NULL: as what he is */
+	const char *event;
+	TimestampTz expires_at;		/* of no use from then on; DT_NOEND: never */
+} Notice;
 
 /*
- * Tell all who were offered the request of the data (requestId), but for the
- * washman there (washmanId), that the offer is gone.  One row: who they are the
- * worker looks up, since an acceptance must not read them.
+ * Queue a message for each notice, to all devices of its recipient; the id of the
+ * first row.  Without a recipient the event is offerGone: it goes to all who were
+ * offered the request of the data (requestId), but for the washman there
+ * (washmanId).  Who they are the worker looks up, since an acceptance must not
+ * read them.  Needs an SPI connection.
  */
-extern void OutboxPushOfferGone(const char *data, TimestampTz expires_at);
+extern int64 OutboxPush(const Notice *notices, int count, const char *data);
 
 extern void OutboxRequireUser(const char *user_id);
 

@@ -183,7 +183,7 @@ static void
 ListenerTell(const Listener *listener, const Event *event)
 {
 	Arguments	arguments = {0};
-	const char *recipient_id;
+	Notice		notice = {NULL, listener->audience, listener->template, DT_NOEND};
 
 	switch (listener->lane)
 	{
@@ -197,10 +197,9 @@ ListenerTell(const Listener *listener, const Event *event)
 			ArgumentText(&arguments, listener->audience);
 			if (StatementRun(&select_concerned, &arguments) == 0)
 				break;
-			recipient_id = RowText(0, 1);
-			if (recipient_id != NULL)
-				(void) OutboxPush(recipient_id, listener->audience, listener->template,
-								  event->data, DT_NOEND);
+			notice.recipient_id = RowText(0, 1);
+			if (notice.recipient_id != NULL)
+				(void) OutboxPush(&notice, 1, event->data);
 			break;
 		default:
 			OutboxTellListener((Lane) listener->lane, listener->name,

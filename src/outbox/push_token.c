@@ -135,6 +135,8 @@ notify_user_body(FunctionCallInfo fcinfo)
 	char	   *event = ArgumentRequiredText(fcinfo, 1, "event", EVENT_MAX);
 	char	   *data = ArgumentJsonObject(fcinfo, 2, "data", PUSH_DATA_MAX);
 
+	Notice		notice = {user_id, NULL, event, DT_NOEND};
+
 	OutboxRequireUser(user_id);
-	PG_RETURN_INT64(OutboxPush(user_id, NULL, event, data, DT_NOEND));
+	PG_RETURN_INT64(OutboxPush(&notice, 1, data));
 }
