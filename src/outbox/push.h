@@ -23,6 +23,7 @@ typedef struct PushMessage
 	char	   *project;		/* NULL: not known */
 	char	   *json;			/* as Expo takes it */
 	bool		learnt;			/* project is news, to be kept */
+	bool		gone;			/* Expo says that there is no such device */
 	char	   *ticket;			/* Expo's, once it has accepted it */
 } PushMessage;
 

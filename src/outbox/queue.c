@@ -121,19 +121,27 @@ static Statement update_failed = {
 StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
 				 "update_failed names them by number");
 
+static Statement lock_results = {
+	"SELECT FROM washminute_data.outbox WHERE outbox_id = ANY ($1) FOR UPDATE NOWAIT",
+	1, {INT8ARRAYOID}
+};
+
 static Statement update_epoch = {
 	"UPDATE washminute_data.instance SET worker_epoch = worker_epoch + 1"
 	" RETURNING worker_epoch"
 };
 
 static Statement bury_abandoned = {
-	"UPDATE washminute_data.outbox AS o"
+	"UPDATE washminute_data.outbox"
 	"   SET state = 'dead', due_at = NULL, last_error = 'the listener was removed',"
 	"       failed_at = pg_catalog.clock_timestamp()"
-	" WHERE o.listener <> ''"
-	"   AND (o.state = 'queued' OR (o.state = 'inflight' AND o.epoch < $1))"
-	"   AND NOT EXISTS (SELECT FROM washminute_data.listeners AS l"
-	"                    WHERE l.name = o.listener AND l.lane = o.lane)",
+	" WHERE outbox_id IN"
+	" (SELECT o.outbox_id FROM washminute_data.outbox AS o"
+	"   WHERE o.listener <> ''"
+	"     AND (o.state = 'queued' OR (o.state = 'inflight' AND o.epoch < $1))"
+	"     AND NOT EXISTS (SELECT FROM washminute_data.listeners AS l"
+	"                      WHERE l.name = o.listener AND l.lane = o.lane)"
+	"     FOR UPDATE SKIP LOCKED)",
 	1, {INT8OID}
 };
 
@@ -143,7 +151,9 @@ static Statement select_prepared = {
 };
 
 static Statement disable_listener = {
-	"UPDATE washminute_data.listeners SET enabled = false WHERE name = $1 AND url = $2",
+	"UPDATE washminute_data.listeners SET enabled = false WHERE name IN"
+	" (SELECT name FROM washminute_data.listeners WHERE name = $1 AND url = $2"
+	"     FOR UPDATE SKIP LOCKED)",
 	2, {TEXTOID, TEXTOID}
 };
 
@@ -487,6 +497,18 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
 		StatementRun(&update_failed, &arguments);
 	}
+}
+
+void
+QueueLock(const QueueResult *results, int count)
+{
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Arguments	arguments = {0};
+
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(results[i].outbox_id);
+	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
+	StatementRun(&lock_results, &arguments);
 }
 
 int64

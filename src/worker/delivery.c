@@ -10,11 +10,36 @@
 #include <math.h>
 
 #include "common/pg_prng.h"
+#include "utils/memutils.h"
 
 #include "base/compat.h"
 #include "worker/lane.h"
 #include "worker/status.h"
 #include "worker/stopwatch.h"
+
+Delivery *
+DeliveryMake(Destination *destination, const List *messages, int from, int count)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "washminute delivery",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext previous = MemoryContextSwitchTo(context);
+	Delivery   *delivery = palloc0(sizeof(Delivery));
+
+	delivery->context = context;
+	delivery->destination = destination;
+	delivery->results = palloc0(count * sizeof(QueueResult));
+	for (int i = 0; i < count; i++)
+	{
+		Message    *message = list_nth(messages, from + i);
+
+		MemoryContextSetParent(message->context, context);
+		delivery->messages = lappend(delivery->messages, message);
+		delivery->results[i].outbox_id = message->outbox_id;
+	}
+	MemoryContextSwitchTo(previous);
+	return delivery;
+}
 
 void
 DeliveryJudge(Delivery *delivery, Outcome outcome, const char *error)

@@ -16,7 +16,7 @@
 
 #include "base/compat.h"
 #include "base/statement.h"
-#include "worker/lane.h"
+#include "worker/record.h"
 #include "worker/status.h"
 #include "worker/stopwatch.h"
 
@@ -38,6 +38,7 @@ static Destination *
 DestinationFind(Lane lane, const char *listener)
 {
 	ListCell   *cell;
+	MemoryContext context;
 	MemoryContext previous;
 	Destination *destination;
 
@@ -47,13 +48,17 @@ DestinationFind(Lane lane, const char *listener)
 		if (destination->lane == lane && strcmp(destination->listener, listener) == 0)
 			return destination;
 	}
-	previous = MemoryContextSwitchTo(TopMemoryContext);
+	context = AllocSetContextCreate(TopMemoryContext, "washminute destination",
+									ALLOCSET_SMALL_SIZES);
+	previous = MemoryContextSwitchTo(context);
 	destination = palloc0(sizeof(Destination));
+	destination->context = context;
 	destination->lane = lane;
 	destination->listener = pstrdup(listener);
 	destination->shown = psprintf("lane=%s%s%s", lane_names[lane],
 								  listener[0] ? " listener=" : "", listener);
 	QueueCursorReset(&destination->cursor);
+	MemoryContextSwitchTo(TopMemoryContext);
 	destinations = lappend(destinations, destination);
 	MemoryContextSwitchTo(previous);
 	return destination;
@@ -76,9 +81,12 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	destination->cursor.is_news = true;
 	destination->cursor.is_due_news = true;
 
-	/* requests that are under way have the old one */
 	if (url != NULL && (destination->url == NULL || strcmp(destination->url, url) != 0))
-		destination->url = MemoryContextStrdup(TopMemoryContext, url);
+	{
+		if (destination->url != NULL)
+			pfree(destination->url);
+		destination->url = MemoryContextStrdup(destination->context, url);
+	}
 	LimiterSet(&destination->limiter, settings->rate_per_second);
 	destination->held = false;
 
@@ -131,10 +139,11 @@ DropUnlisted(void)
 		if (destination->listed)
 			continue;
 		destination->enabled = false;
-		if (destination->in_flight == 0)
+		if (destination->in_flight == 0 && !RecordRefersTo(destination))
 		{
 			QueueCursorReset(&destination->cursor);
 			destinations = foreach_delete_current(destinations, cell);
+			MemoryContextDelete(destination->context);
 		}
 	}
 }

@@ -35,8 +35,9 @@
 #include "base/readiness.h"
 #include "base/statement.h"
 #include "outbox/queue.h"
+#include "worker/claim.h"
 #include "worker/engine.h"
-#include "worker/lane.h"
+#include "worker/record.h"
 #include "worker/status.h"
 #include "worker/stop.h"
 #include "worker/stopwatch.h"
@@ -44,16 +45,11 @@
 /* How often to look for what no commit tells of: setup(), COMMIT PREPARED. */
 #define LOOK_EVERY (5 * SECOND)
 
-/* A message that waited so long is worth a warning, as often. */
-#define BACKLOG_WARNING (60 * SECOND)
-
 #define ERROR_PAUSE_FIRST SECOND
 #define ERROR_PAUSE_LONGEST (60 * SECOND)
 
 static MemoryContext turn_context = NULL;
 static List *claimed = NIL;		/* Delivery *: of this turn, in its context */
-static List *again = NIL;		/* Delivery *: to be sent once more, in parts */
-static List *finished = NIL;	/* Delivery *: answered, not recorded */
 static int64 epoch = 0;			/* 0: not serving yet */
 static bool epoch_is_kept = false;	/* committed */
 static bool serving = false;
@@ -61,7 +57,6 @@ static bool routes_known = false;
 static int64 look_at = 0;		/* monotonic: see LOOK_EVERY */
 static int	quick_looks = 0;	/* a commit wakes us before its invalidations come */
 static Destination *claiming = NULL;	/* whose SQL runs, should it fail */
-static Delivery *recording = NULL;
 static int64 error_pause = 0;
 static int64 error_pause_until = 0;
 
@@ -75,7 +70,7 @@ EngineInit(void)
 int
 EngineInFlight(void)
 {
-	int			in_flight = list_length(finished) + list_length(again);
+	int			in_flight = RecordWaiting();
 	ListCell   *cell;
 
 	foreach(cell, destinations)
@@ -107,111 +102,6 @@ EngineReload(void)
 	routes_known = false;
 	foreach(cell, destinations)
 		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
-}
-
-/* A request of these messages, which become its own. */
-static Delivery *
-DeliveryMake(Destination *destination, const List *messages, int from, int count)
-{
-	MemoryContext context = AllocSetContextCreate(turn_context,
-												  "washminute delivery",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext previous = MemoryContextSwitchTo(context);
-	Delivery   *delivery = palloc0(sizeof(Delivery));
-
-	delivery->context = context;
-	delivery->destination = destination;
-	delivery->results = palloc0(count * sizeof(QueueResult));
-	for (int i = 0; i < count; i++)
-	{
-		Message    *message = list_nth(messages, from + i);
-
-		MemoryContextSetParent(message->context, context);
-		delivery->messages = lappend(delivery->messages, message);
-		delivery->results[i].outbox_id = message->outbox_id;
-	}
-	MemoryContextSwitchTo(previous);
-	return delivery;
-}
-
-/* Keep a delivery beyond the turn, in a list that lives as long. */
-static List *
-KeepDelivery(List *list, Delivery *delivery)
-{
-	MemoryContext previous = MemoryContextSwitchTo(TopMemoryContext);
-
-	MemoryContextSetParent(delivery->context, TopMemoryContext);
-	list = lappend(list, delivery);
-	MemoryContextSwitchTo(previous);
-	return list;
-}
-
-/*
- * Send the messages again in smaller requests: by what may go together, and where
- * that does not part them, in halves.  They stay claimed.
- */
-static void
-DeliverySplit(Delivery *delivery)
-{
-	const LaneKind *kind = delivery->destination->kind;
-	List	   *messages = delivery->messages;
-	int			count = list_length(messages);
-	int			part_end;
-
-	for (int from = 0; from < count; from = part_end)
-	{
-		part_end = from + 1;
-		while (part_end < count &&
-			   (kind->fits == NULL ||
-				kind->fits(list_nth(messages, from), list_nth(messages, part_end))))
-			part_end++;
-		if (part_end - from == count)
-			part_end = from + (count + 1) / 2;
-		again = KeepDelivery(again, DeliveryMake(delivery->destination, messages, from,
-												 part_end - from));
-	}
-	MemoryContextDelete(delivery->context);
-}
-
-/* Judge what has been answered. */
-static void
-TakeAnswers(void)
-{
-	HttpRequest *http;
-
-	while ((http = HttpNextDone()) != NULL)
-	{
-		Delivery   *delivery = http->owner;
-		Destination *destination = delivery->destination;
-		MemoryContext previous = MemoryContextSwitchTo(delivery->context);
-		bool		settled;
-
-		destination->in_flight--;
-		StatusTime(destination->lane, STAGE_ANSWER, http->seconds);
-		settled = DeliverySettle(delivery);
-		HttpForget(http);
-		if (!settled)
-		{
-			DeliverySplit(delivery);
-			MemoryContextSwitchTo(previous);
-			continue;
-		}
-		for (int i = 0; i < list_length(delivery->messages); i++)
-		{
-			const QueueResult *result = &delivery->results[i];
-
-			if (result->error[0] != '\0')
-			{
-				StatusCount(destination->lane, COUNTER_FAILED, 1);
-				StatusError(destination->lane, result->error);
-			}
-			else if (result->outcome == OUTCOME_DONE)
-				StatusCount(destination->lane, COUNTER_SENT, 1);
-		}
-
-		finished = KeepDelivery(finished, delivery);
-		MemoryContextSwitchTo(previous);
-	}
 }
 
 /* Why the worker serves nothing, or NULL. */
@@ -264,158 +154,6 @@ IsServing(void)
 	return true;
 }
 
-/* Collect the results of all finished deliveries, and record them. */
-static void
-RecordFinished(void)
-{
-	QueueResult *results;
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, destinations)
-	{
-		Destination *destination = lfirst(cell);
-
-		if (destination->gone)
-			QueueDisableListener(destination->listener, destination->url);
-	}
-	if (finished == NIL)
-		return;
-	foreach(cell, finished)
-		count += list_length(((Delivery *) lfirst(cell))->messages);
-	results = palloc(count * sizeof(QueueResult));
-	count = 0;
-	foreach(cell, finished)
-	{
-		Delivery   *delivery = lfirst(cell);
-		int			messages = list_length(delivery->messages);
-
-		memcpy(results + count, delivery->results, messages * sizeof(QueueResult));
-		count += messages;
-	}
-	foreach(cell, finished)
-	{
-		Delivery   *delivery = lfirst(cell);
-
-		if (delivery->destination->kind->record == NULL || delivery->plain)
-			continue;
-		recording = delivery;
-		delivery->destination->kind->record(delivery);
-		recording = NULL;
-	}
-	QueueRecord(results, count, epoch);
-}
-
-/* Messages that are not to be sent: too late, or tried too often. */
-static bool
-IsUseless(const Destination *destination, const Message *message, QueueResult *result)
-{
-	result->outbox_id = message->outbox_id;
-	result->error[0] = '\0';
-	if (message->expires_at <= ClockThisMoment())
-	{
-		result->outcome = OUTCOME_DONE;
-		StatusCount(destination->lane, COUNTER_EXPIRED, 1);
-		ereport(LOG,
-				(errmsg("washminute worker: expired %s id=" INT64_FORMAT,
-						destination->shown, message->outbox_id)));
-		return true;
-	}
-	if (message->attempts > destination->settings->max_attempts)
-	{
-		result->outcome = OUTCOME_DEAD;
-		strlcpy(result->error, "the worker ended each time before an answer was recorded",
-				sizeof(result->error));
-		return true;
-	}
-	return false;
-}
-
-/* Drop useless messages from a claimed list, in the transaction that claimed it. */
-static List *
-WithoutUseless(const Destination *destination, List *messages)
-{
-	QueueResult *results = palloc(Max(list_length(messages), 1) * sizeof(QueueResult));
-	int			count = 0;
-	ListCell   *cell;
-
-	foreach(cell, messages)
-	{
-		Message    *message = lfirst(cell);
-
-		if (!IsUseless(destination, message, &results[count]))
-			continue;
-		results[count].due_at = 0;
-		count++;
-		MessageFree(message);
-		messages = foreach_delete_current(messages, cell);
-	}
-	if (count > 0)
-		QueueRecord(results, count, epoch);
-	return messages;
-}
-
-static void
-WarnOfBacklog(Destination *destination, const Message *message, int64 now)
-{
-	int64		waited = GetCurrentTimestamp() - message->queued_at;
-
-	if (message->attempts > 1 || waited < BACKLOG_WARNING ||
-		now < destination->warned_at + BACKLOG_WARNING)
-		return;
-	destination->warned_at = now;
-	ereport(WARNING,
-			(errmsg("washminute worker: backlog %s oldest_s=" INT64_FORMAT,
-					destination->shown, waited / SECOND)));
-}
-
-/* An earlier worker had these in flight, and may have sent them. */
-static void
-TellOrphans(const Destination *destination, const List *messages)
-{
-	int			orphans = 0;
-	ListCell   *cell;
-
-	foreach(cell, messages)
-		if (((Message *) lfirst(cell))->orphan)
-			orphans++;
-	if (orphans > 0)
-		ereport(LOG,
-				(errmsg("washminute worker: orphans taken up %s count=%d",
-						destination->shown, orphans)));
-}
-
-/* Claim what the destination can start. */
-static void
-ClaimFor(Destination *destination)
-{
-	int64		now = MonotonicNow();
-	int			room = DestinationRoom(destination, now);
-	const LaneKind *kind = destination->kind;
-	TimestampTz wall = GetCurrentTimestamp();
-	List	   *messages;
-
-	if (room == 0 || !QueueCursorHasWork(&destination->cursor, wall))
-		return;
-	messages = WithoutUseless(destination,
-							  QueueClaim(destination->lane, destination->listener,
-										 &destination->cursor, room, epoch, wall));
-	if (messages != NIL && kind->expand)
-		messages = kind->expand(destination, messages, epoch);
-	if (messages == NIL)
-		return;
-	LimiterTake(&destination->limiter, now, list_length(messages));
-	TellOrphans(destination, messages);
-	WarnOfBacklog(destination, linitial(messages), now);
-	for (int from = 0, count; from < list_length(messages); from += count)
-	{
-		for (count = 1; count < kind->batch && from + count < list_length(messages); count++)
-			if (kind->fits && !kind->fits(list_nth(messages, from), list_nth(messages, from + count)))
-				break;
-		claimed = lappend(claimed, DeliveryMake(destination, messages, from, count));
-	}
-}
-
 /* What was prepared and may have been committed since, nobody tells. */
 static void
 LookForPrepared(void)
@@ -431,12 +169,31 @@ LookForPrepared(void)
 	look_at = MonotonicNow() + LOOK_EVERY;
 }
 
+static void
+LookAndClaim(void)
+{
+	ListCell   *cell;
+
+	if (MonotonicNow() >= look_at)
+		LookForPrepared();
+	if (!routes_known)
+	{
+		DestinationsRead(epoch);
+		routes_known = true;
+	}
+	foreach(cell, destinations)
+	{
+		claiming = lfirst(cell);
+		claimed = list_concat(claimed, ClaimFor(claiming, epoch));
+	}
+	claiming = NULL;
+}
+
 /* All of the turn's work on the database. */
 static void
 TurnTransaction(bool may_claim)
 {
 	Identity	saved;
-	ListCell   *cell;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -450,21 +207,9 @@ TurnTransaction(bool may_claim)
 		IdentityBecomeOwner(&saved);
 		if (epoch == 0)
 			epoch = QueueNextEpoch();
-		RecordFinished();
-		if (may_claim && MonotonicNow() >= look_at)
-			LookForPrepared();
-		if (may_claim && !routes_known)
-		{
-			DestinationsRead(epoch);
-			routes_known = true;
-		}
-		foreach(cell, destinations)
-		{
-			claiming = lfirst(cell);
-			if (may_claim)
-				ClaimFor(claiming);
-		}
-		claiming = NULL;
+		RecordFinished(epoch);
+		if (may_claim)
+			LookAndClaim();
 		IdentityRestore(&saved);
 	}
 
@@ -497,7 +242,7 @@ StartDelivery(Delivery *delivery)
 	{
 		DeliveryPutBack(delivery, "no more connections can be opened");
 		HttpForget(&delivery->http);
-		finished = KeepDelivery(finished, delivery);
+		RecordAdd(delivery);
 	}
 	MemoryContextSwitchTo(previous);
 }
@@ -520,7 +265,7 @@ StartAgain(void)
 {
 	ListCell   *cell;
 
-	foreach(cell, again)
+	foreach(cell, record_again)
 	{
 		Delivery   *delivery = lfirst(cell);
 		int64		now = MonotonicNow();
@@ -528,37 +273,9 @@ StartAgain(void)
 		if (DestinationRoom(delivery->destination, now) == 0)
 			continue;
 		LimiterTake(&delivery->destination->limiter, now, list_length(delivery->messages));
-		again = foreach_delete_current(again, cell);
+		record_again = foreach_delete_current(record_again, cell);
 		StartDelivery(delivery);
 	}
-}
-
-/* What was recorded is done with; failed messages come again at their time. */
-static void
-ForgetFinished(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, finished)
-	{
-		Delivery   *delivery = lfirst(cell);
-		QueueCursor *cursor = &delivery->destination->cursor;
-
-		for (int i = 0; i < list_length(delivery->messages); i++)
-		{
-			Outcome		outcome = delivery->results[i].outcome;
-
-			if (outcome == OUTCOME_RETRY || outcome == OUTCOME_RELEASED)
-				cursor->next_due = Min(cursor->next_due, delivery->results[i].due_at);
-		}
-
-		/* its listener was removed meanwhile: look what that leaves behind */
-		if (!delivery->destination->listed)
-			routes_known = false;
-		MemoryContextDelete(delivery->context);
-	}
-	list_free(finished);
-	finished = NIL;
 }
 
 static int64
@@ -571,6 +288,8 @@ LongerPause(int64 pause)
 static void
 TurnFailed(void)
 {
+	bool		recording = RecordRolledBack();	/* which will be more careful */
+
 	HOLD_INTERRUPTS();
 	EmitErrorReport();
 	AbortCurrentTransaction();
@@ -583,24 +302,22 @@ TurnFailed(void)
 	WakeSetPrepared(true);
 	if (!epoch_is_kept)
 		epoch = 0;
+
 	/* what one lane cannot do must not keep the others from working */
-	if (recording != NULL)
-		recording->plain = true;
-	else if (claiming != NULL)
+	if (claiming != NULL)
 	{
 		claiming->error_pause = LongerPause(claiming->error_pause);
 		claiming->paused_until = MonotonicNow() + claiming->error_pause;
 		claiming->held = true;
 		StatusHeld(claiming->lane, "failing: see the server's log");
 	}
-	else
+	else if (!recording)
 	{
 		error_pause = LongerPause(error_pause);
 		error_pause_until = MonotonicNow() + error_pause;
 		StatusSay("failing: see the server's log");
 	}
 	claiming = NULL;
-	recording = NULL;
 }
 
 /* Is there anything that needs a transaction? */
@@ -612,8 +329,8 @@ TurnIsDue(bool may_claim)
 	ListCell   *cell;
 
 	if (!serving)
-		return now >= look_at && (may_claim || finished != NIL);
-	if (finished != NIL)
+		return now >= look_at && (may_claim || RecordAt() <= now);
+	if (RecordAt() <= now)
 		return true;
 	if (!may_claim)
 		return false;
@@ -658,7 +375,7 @@ EngineTurn(bool may_claim)
 {
 	volatile bool failed = false;
 
-	TakeAnswers();
+	RecordTakeAnswers();
 	StartAgain();
 	if (MonotonicNow() < error_pause_until || !TurnIsDue(may_claim))
 		return false;
@@ -690,7 +407,9 @@ EngineTurn(bool may_claim)
 		epoch_is_kept = true;
 		StatusStarted(epoch);
 		StatusSay("running");
-		ForgetFinished();
+		/* its listener was removed meanwhile: look what that leaves behind */
+		if (RecordCommitted())
+			routes_known = false;
 		StartClaimed();
 	}
 	ShowLanes();
@@ -710,13 +429,15 @@ EngineTimeout(bool may_claim)
 	if (now < error_pause_until)
 		at = error_pause_until;
 	else if (!serving)
-		at = may_claim || finished != NIL ? look_at : PG_INT64_MAX;
-	else if (finished != NIL || (may_claim && !routes_known))
+		at = may_claim ? look_at : Max(look_at, RecordAt());
+	else if (may_claim && !routes_known)
 		return 0;
-	else if (may_claim)
+	else
+		at = RecordAt();
+	if (serving && may_claim && now >= error_pause_until)
 	{
 		if (WakeHasPrepared())
-			at = look_at;
+			at = Min(at, look_at);
 		foreach(cell, destinations)
 		{
 			Destination *destination = lfirst(cell);
@@ -725,7 +446,7 @@ EngineTimeout(bool may_claim)
 
 			if (room_at == 0)
 				continue;
-			if (again != NIL)
+			if (record_again != NIL)
 				at = Min(at, room_at);
 			if (QueueCursorHasWork(cursor, wall))
 				at = Min(at, room_at);

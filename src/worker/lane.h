@@ -31,6 +31,7 @@ struct LaneKind;
 /* A destination: a lane, or one listener of a lane. */
 typedef struct Destination
 {
+	MemoryContext context;
 	Lane		lane;
 	const struct LaneKind *kind;
 	const LaneSettings *settings;
@@ -61,7 +62,11 @@ typedef struct Delivery
 	List	   *messages;		/* Message * */
 	HttpRequest http;
 	QueueResult	   *results;		/* one per message, once it is judged */
-	bool		plain;			/* record the results alone: the lane's own failed */
+
+	bool		recorded;		/* in the turn's transaction */
+	int64		record_at;		/* monotonic; it could not be until then */
+	int64		record_pause;	/* the last one; 0: none yet */
+	bool		plain;			/* the results alone: the lane's own failed */
 } Delivery;
 
 /* What an answer says of the destination, besides of the messages. */
@@ -129,6 +134,10 @@ extern void DestinationHold(Lane lane, const char *reason);
 /* There are new rows; or the worker itself has written some for later. */
 extern void DestinationNews(Lane lane);
 extern void DestinationDue(Lane lane, double seconds);
+
+/* A request of count messages from that one on, which become its own. */
+extern Delivery *DeliveryMake(Destination *destination, const List *messages,
+							  int from, int count);
 
 /*
  * Judge a delivery that was answered: all results are filled in, and what the

@@ -121,6 +121,7 @@ JudgeTickets(Delivery *delivery, List *tickets)
 				break;
 			case EXPO_DEVICE_GONE:
 				result->outcome = OUTCOME_DONE;
+				PUSH_AT(delivery, i)->gone = true;
 				break;
 			case EXPO_LATER:
 				result->outcome = OUTCOME_RETRY;
@@ -244,7 +245,7 @@ PushLaneRecord(Delivery *delivery)
 
 		if (push->ticket != NULL)
 			tickets = lappend(tickets, TicketOf(MESSAGE_AT(delivery, i)));
-		if (strstr(delivery->results[i].error, "DeviceNotRegistered") != NULL)
+		if (push->gone)
 			PushDisableToken(push->token, "DeviceNotRegistered");
 		if (push->learnt)
 			PushKeepProject(push->token, push->project);

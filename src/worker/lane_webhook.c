@@ -42,7 +42,8 @@ WebhookBuild(Delivery *delivery)
 	char		id[WEBHOOK_ID_MAX];
 	char		signature[WEBHOOK_SIGNATURE_MAX];
 
-	http->url = delivery->destination->url;
+	/* a copy: the listener's may change meanwhile */
+	http->url = pstrdup(delivery->destination->url);
 	http->body = WebhookBody(message->event, message->created_at, message->data);
 	http->body_length = strlen(http->body);
 	WebhookId(message->outbox_id, id);

@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *		Takes the answers of requests, and records what became of their messages.
+ *
+ * All that was answered is recorded together.  Should that fail, since somebody
+ * has locked a row or a trigger of somebody's raises an error, each delivery is
+ * recorded in a subtransaction of its own for as long as there are such: what
+ * cannot be recorded is tried again later and keeps nothing else waiting.  Its
+ * rows stay in flight until then, so they are not sent again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/compat.h"
+#include "outbox/queue.h"
+#include "worker/record.h"
+#include "worker/status.h"
+#include "worker/stopwatch.h"
+
+#define RECORD_PAUSE_LONGEST (60 * SECOND)
+
+List	   *record_again = NIL;	/* Delivery * */
+static List *finished = NIL;	/* Delivery *: answered, not recorded */
+static bool together = false;	/* recording all of them, at this moment */
+static bool carefully = false;	/* each on its own */
+
+/* Keep a delivery beyond the turn, in a list that lives as long. */
+static List *
+KeepDelivery(List *list, Delivery *delivery)
+{
+	MemoryContext previous = MemoryContextSwitchTo(TopMemoryContext);
+
+	MemoryContextSetParent(delivery->context, TopMemoryContext);
+	list = lappend(list, delivery);
+	MemoryContextSwitchTo(previous);
+	return list;
+}
+
+void
+RecordAdd(Delivery *delivery)
+{
+	finished = KeepDelivery(finished, delivery);
+}
+
+/*
+ * Send the messages again in smaller requests: by what may go together, and where
+ * that does not part them, in halves.  They stay claimed.
+ */
+static void
+DeliverySplit(Delivery *delivery)
+{
+	const LaneKind *kind = delivery->destination->kind;
+	List	   *messages = delivery->messages;
+	int			count = list_length(messages);
+	int			part_end;
+
+	for (int from = 0; from < count; from = part_end)
+	{
+		part_end = from + 1;
+		while (part_end < count &&
+			   (kind->fits == NULL ||
+				kind->fits(list_nth(messages, from), list_nth(messages, part_end))))
+			part_end++;
+		if (part_end - from == count)
+			part_end = from + (count + 1) / 2;
+		record_again = KeepDelivery(record_again,
+									DeliveryMake(delivery->destination, messages, from,
+												 part_end - from));
+	}
+	MemoryContextDelete(delivery->context);
+}
+
+static void
+CountResults(const Delivery *delivery)
+{
+	Lane		lane = delivery->destination->lane;
+
+	for (int i = 0; i < list_length(delivery->messages); i++)
+	{
+		const QueueResult *result = &delivery->results[i];
+
+		if (result->error[0] != '\0')
+		{
+			StatusCount(lane, COUNTER_FAILED, 1);
+			StatusError(lane, result->error);
+		}
+		else if (result->outcome == OUTCOME_DONE)
+			StatusCount(lane, COUNTER_SENT, 1);
+	}
+}
+
+void
+RecordTakeAnswers(void)
+{
+	HttpRequest *http;
+
+	while ((http = HttpNextDone()) != NULL)
+	{
+		Delivery   *delivery = http->owner;
+		Destination *destination = delivery->destination;
+		MemoryContext previous = MemoryContextSwitchTo(delivery->context);
+		bool		settled;
+
+		destination->in_flight--;
+		StatusTime(destination->lane, STAGE_ANSWER, http->seconds);
+		settled = DeliverySettle(delivery);
+		HttpForget(http);
+		if (settled)
+		{
+			CountResults(delivery);
+			RecordAdd(delivery);
+		}
+		else
+			DeliverySplit(delivery);
+		MemoryContextSwitchTo(previous);
+	}
+}
+
+int
+RecordWaiting(void)
+{
+	return list_length(finished) + list_length(record_again);
+}
+
+bool
+RecordRefersTo(const Destination *destination)
+{
+	ListCell   *cell;
+
+	foreach(cell, finished)
+		if (((Delivery *) lfirst(cell))->destination == destination)
+			return true;
+	foreach(cell, record_again)
+		if (((Delivery *) lfirst(cell))->destination == destination)
+			return true;
+	return false;
+}
+
+int64
+RecordAt(void)
+{
+	int64		at = PG_INT64_MAX;
+	ListCell   *cell;
+
+	foreach(cell, finished)
+		at = Min(at, ((Delivery *) lfirst(cell))->record_at);
+	return at;
+}
+
+/* What its lane keeps besides the results. */
+static void
+RecordOfLane(Delivery *delivery)
+{
+	if (delivery->destination->kind->record && !delivery->plain)
+		delivery->destination->kind->record(delivery);
+}
+
+static void
+RecordTogether(int64 epoch)
+{
+	QueueResult *results;
+	int			count = 0;
+	ListCell   *cell;
+
+	foreach(cell, finished)
+		count += list_length(((Delivery *) lfirst(cell))->messages);
+	if (count == 0)
+		return;
+	results = palloc(count * sizeof(QueueResult));
+	count = 0;
+	together = true;
+	foreach(cell, finished)
+	{
+		Delivery   *delivery = lfirst(cell);
+		int			messages = list_length(delivery->messages);
+
+		memcpy(results + count, delivery->results, messages * sizeof(QueueResult));
+		count += messages;
+		RecordOfLane(delivery);
+		delivery->recorded = true;
+	}
+	QueueRecord(results, count, epoch);
+	together = false;
+}
+
+/* Record one delivery; false where that fails, which changes nothing. */
+static bool
+RecordAlone(Delivery *delivery, int64 epoch)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int			count = list_length(delivery->messages);
+	volatile bool locked = false;
+	volatile bool recorded = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		QueueLock(delivery->results, count);
+		locked = true;
+		RecordOfLane(delivery);
+		QueueRecord(delivery->results, count, epoch);
+		ReleaseCurrentSubTransaction();
+		recorded = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		DeliveryClean(error->message);
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("washminute worker: not recorded %s id=" INT64_FORMAT " messages=%d error=\"%s\"",
+						delivery->destination->shown, delivery->results[0].outbox_id, count,
+						error->message)));
+		FreeErrorData(error);
+
+		/* what was delivered must not be sent again for what its lane keeps besides */
+		if (locked)
+			delivery->plain = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return recorded;
+}
+
+static void
+RecordEach(int64 epoch)
+{
+	int64		now = MonotonicNow();
+	ListCell   *cell;
+
+	foreach(cell, finished)
+	{
+		Delivery   *delivery = lfirst(cell);
+
+		if (delivery->record_at > now)
+			continue;
+		delivery->recorded = RecordAlone(delivery, epoch);
+		if (delivery->recorded)
+			continue;
+		delivery->record_pause = Min(Max(SECOND, delivery->record_pause * 2),
+									 RECORD_PAUSE_LONGEST);
+		delivery->record_at = now + delivery->record_pause;
+	}
+}
+
+void
+RecordFinished(int64 epoch)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (destination->gone)
+			QueueDisableListener(destination->listener, destination->url);
+	}
+	if (carefully)
+		RecordEach(epoch);
+	else
+		RecordTogether(epoch);
+}
+
+bool
+RecordCommitted(void)
+{
+	bool		left = false;
+	ListCell   *cell;
+
+	foreach(cell, finished)
+	{
+		Delivery   *delivery = lfirst(cell);
+		QueueCursor *cursor = &delivery->destination->cursor;
+
+		if (!delivery->recorded)
+			continue;
+
+		/* failed messages come again at their time */
+		for (int i = 0; i < list_length(delivery->messages); i++)
+		{
+			Outcome		outcome = delivery->results[i].outcome;
+
+			if (outcome == OUTCOME_RETRY || outcome == OUTCOME_RELEASED)
+				cursor->next_due = Min(cursor->next_due, delivery->results[i].due_at);
+		}
+		left = left || !delivery->destination->listed;
+		MemoryContextDelete(delivery->context);
+		finished = foreach_delete_current(finished, cell);
+	}
+	if (finished == NIL)
+		carefully = false;
+	return left;
+}
+
+bool
+RecordRolledBack(void)
+{
+	bool		failed = together;
+	ListCell   *cell;
+
+	foreach(cell, finished)
+		((Delivery *) lfirst(cell))->recorded = false;
+	carefully = carefully || failed;
+	together = false;
+	return failed;
+}
