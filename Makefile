@@ -28,7 +28,7 @@ WM_VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" washminute
 WM_SOURCES = $(filter-out src/gateway/%,$(sort $(wildcard src/*.c src/*/*.c)))
 WM_HEADERS = $(filter-out src/gateway/%,$(sort $(wildcard src/*.h src/*/*.h)))
 OBJS       = $(WM_SOURCES:.c=.o)
-SHLIB_LINK = -lm -lcurl -lcrypto -lz
+SHLIB_LINK = -lm -lproj -lcurl -lcrypto -lz
 
 PG_CPPFLAGS = -I$(srcdir)/src -DWASHMINUTE_VERSION=\"$(WM_VERSION)\" $(WM_FLAGS)
 

@@ -13,6 +13,10 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/readiness.h"
+#include "base/settings.h"
+#include "dispatch/live_index.h"
+#include "dispatch/live_status.h"
+#include "dispatch/live_sync.h"
 #include "outbox/listener.h"
 #include "outbox/wake.h"
 #include "worker/status.h"
@@ -26,9 +30,13 @@ void
 _PG_init(void)
 {
 	ReadinessInit();
+	SettingsInit();
 	GucInit();
 	ListenerInit();
 	WakeInit();
+	LiveIndexInit();
+	LiveStatusInit();
+	LiveSyncInit();
 	StatusInit();
 	AsideInit();
 	WorkerInit();

@@ -50,6 +50,12 @@ AS 'MODULE_PATHNAME', 'washminute_status_change_allowed';
 COMMENT ON FUNCTION washminute.status_change_allowed() IS
   'True while a command moves a request; the trigger on washing_requests asks it.';
 
+CREATE OR REPLACE FUNCTION washminute._settings_changed() RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'washminute_settings_changed';
+COMMENT ON FUNCTION washminute._settings_changed() IS
+  'Internal: sessions read the settings anew, once this is committed.';
+
 CREATE OR REPLACE FUNCTION washminute._creating_extension() RETURNS boolean
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'washminute_creating_extension';

@@ -6,7 +6,16 @@ CREATE OR REPLACE FUNCTION washminute.nearby_washmen(
     max_results integer DEFAULT 50, max_age interval DEFAULT NULL)
 RETURNS TABLE (washman_id text, distance_m float8, radius_m float8, located_at timestamptz)
 LANGUAGE C STABLE PARALLEL UNSAFE ROWS 20
-SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
-AS 'MODULE_PATHNAME', 'washminute_nearby_washmen';
+AS 'MODULE_PATHNAME', 'washminute_nearby_washmen_fast';
 COMMENT ON FUNCTION washminute.nearby_washmen(float8, float8, float8, float8, float8, integer, interval) IS
   'The washmen who are online, seen within max_age and not suspended, in the smallest ring around the place that holds one, nearest first. Distances are geodesic metres on WGS 84; NULL arguments take the setting of that name.';
+
+CREATE OR REPLACE FUNCTION washminute._nearby_washmen(
+    longitude float8, latitude float8, initial_radius_m float8, radius_step_m float8, radius_limit_m float8,
+    max_results integer, max_age interval)
+RETURNS TABLE (washman_id text, distance_m float8, radius_m float8, located_at timestamptz)
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 20
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_nearby_washmen';
+COMMENT ON FUNCTION washminute._nearby_washmen(float8, float8, float8, float8, float8, integer, interval) IS
+  'Internal: nearby_washmen where SQL is needed.';

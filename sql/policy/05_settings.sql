@@ -10,6 +10,8 @@ INSERT INTO washminute_data.settings (name, value, minimum, maximum, unit, descr
    'How long an idempotency key and its answer are kept.'),
   ('initial_radius_m', 5000, 1, 1000000, 'metres',
    'The first ring that is searched for washmen.'),
+  ('max_speed_kmh', 200, 10, 2000, 'km/h',
+   'A position that a washman could only have reached faster is not matched on until a second one confirms it.'),
   ('offer_seconds', 600, 1, 1800, 'seconds',
    'How long an offer can be accepted.'),
   ('offer_size', 50, 1, 1000, 'washmen',

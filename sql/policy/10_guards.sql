@@ -1,4 +1,4 @@
--- Triggers that refuse, and three that tell. None has an effect on other rows: triggers
+-- Triggers that refuse, and some that tell. None has an effect on other rows: triggers
 -- fire on restore too, and money would move twice.
 
 CREATE OR REPLACE FUNCTION washminute_data.guard_request_status() RETURNS trigger
@@ -69,6 +69,60 @@ CREATE OR REPLACE TRIGGER lanes_changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.lanes
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
 COMMENT ON TRIGGER lanes_changed ON washminute_data.lanes IS 'The worker looks at changes at once.';
+
+CREATE OR REPLACE FUNCTION washminute_data.settings_changed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute._settings_changed();
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.settings_changed() IS
+  'Trigger: sessions read the settings anew, once this is committed.';
+REVOKE ALL ON FUNCTION washminute_data.settings_changed() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER settings_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.settings
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.settings_changed();
+COMMENT ON TRIGGER settings_changed ON washminute_data.settings IS 'A changed setting holds from the next command on.';
+
+-- What the live index holds in memory follows the rows: likewise no effect on any row.
+CREATE OR REPLACE FUNCTION washminute_data.washman_changed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM washminute._washman_changed(NULL, NULL, false);
+  ELSIF TG_OP = 'DELETE' THEN
+    PERFORM washminute._washman_changed(OLD.washman_id, NULL, false);
+  ELSE
+    PERFORM washminute._washman_changed(OLD.washman_id, NEW.washman_id, NEW.status = 'online' AND NEW.suspended_at IS NULL);
+  END IF;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.washman_changed() IS
+  'Trigger: the live index takes a change of a washman over, once this is committed.';
+REVOKE ALL ON FUNCTION washminute_data.washman_changed() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER washmen_came_or_left
+  AFTER INSERT OR DELETE ON washminute_data.washmen
+  FOR EACH ROW EXECUTE FUNCTION washminute_data.washman_changed();
+COMMENT ON TRIGGER washmen_came_or_left ON washminute_data.washmen IS 'The live index takes it over at commit.';
+
+CREATE OR REPLACE TRIGGER washmen_changed
+  AFTER UPDATE ON washminute_data.washmen
+  FOR EACH ROW WHEN (OLD.washman_id <> NEW.washman_id OR OLD.status <> NEW.status OR OLD.suspended_at IS DISTINCT FROM NEW.suspended_at)
+  EXECUTE FUNCTION washminute_data.washman_changed();
+COMMENT ON TRIGGER washmen_changed ON washminute_data.washmen IS 'The live index takes it over at commit.';
+
+CREATE OR REPLACE TRIGGER washmen_truncated
+  AFTER TRUNCATE ON washminute_data.washmen
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.washman_changed();
+COMMENT ON TRIGGER washmen_truncated ON washminute_data.washmen IS 'The live index is loaded anew.';
 
 CREATE OR REPLACE TRIGGER push_templates_changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.push_templates

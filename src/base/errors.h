@@ -117,6 +117,8 @@
 	  "Call washminute.accept_request, advance_request or cancel_request.") \
 	X(WM_APPEND_ONLY, "PT500", "rows of this table are never changed or removed", \
 	  "Correct the books with a new row.") \
+	X(WM_LIVE_INDEX_FULL, "PT503", "no more washmen can be online", \
+	  "Raise washminute.max_live_washmen and restart the server.") \
 	X(WM_NOT_SET_UP, "PT503", "washminute is not set up in this database", \
 	  "Call SELECT washminute.setup() as a superuser.") \
 	X(WM_VERSION_DIFFERS, "PT503", "library, extension and data are of different versions", \

@@ -27,11 +27,13 @@ char	   *washminute_expo_access_token_file = NULL;
 int			washminute_expo_rate_limit = 500;
 char	   *washminute_expo_url = NULL;
 int			washminute_http_timeout = 10000;
+int			washminute_location_flush_interval = 5000;
 int			washminute_lock_timeout = 5000;
 #ifdef WASHMINUTE_BENCH
 bool		washminute_enqueues = true;
 #endif
 bool		washminute_log_commands = false;
+int			washminute_max_live_washmen = 100000;
 char	   *washminute_signing_key_file = NULL;
 
 static bool
@@ -153,6 +155,15 @@ GucInit(void)
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
+	DefineCustomIntVariable("washminute.location_flush_interval",
+							"How often positions are written from the live index to the table.",
+							"What a crash can lose.",
+							&washminute_location_flush_interval,
+							5000, 100, 600000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("washminute.lock_timeout",
 							"Longest wait of a command for the lock of a request or a washman.",
 							"After it the command fails with PT503; 0 waits for ever.",
@@ -170,6 +181,17 @@ GucInit(void)
 							 PGC_SIGHUP,
 							 0,
 							 NULL, NULL, NULL);
+
+	/* see washminute.database */
+	DefineCustomIntVariable("washminute.max_live_washmen",
+							"How many washmen can be online at once: the capacity of the live index.",
+							"Each takes about 260 bytes of shared memory; 0 for no index.",
+							&washminute_max_live_washmen,
+							100000, 0, 10000000,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
 
 	DefineCustomStringVariable("washminute.signing_key_file",
 							   "File of the key that signs webhooks, of mode 0600.",

@@ -18,8 +18,10 @@ extern char *washminute_expo_access_token_file;
 extern int	washminute_expo_rate_limit; /* recipients per second, 0: none */
 extern char *washminute_expo_url;
 extern int	washminute_http_timeout;	/* milliseconds */
+extern int	washminute_location_flush_interval;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;
+extern int	washminute_max_live_washmen;
 extern char *washminute_signing_key_file;
 
 extern void GucInit(void);

@@ -145,6 +145,14 @@ ReadinessLook(char **facts)
 	return READINESS_READY;
 }
 
+Oid
+ReadinessRelation(void)
+{
+	if (!known_ready)
+		instance_relid = InstanceRelation();
+	return instance_relid;
+}
+
 bool
 ReadinessIsKnown(void)
 {

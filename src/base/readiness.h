@@ -28,6 +28,9 @@ extern Readiness ReadinessLook(char **facts);
 extern Readiness ReadinessNow(char **facts);
 extern bool ReadinessIsKnown(void);
 
+/* The table washminute_data.instance, another one after a new setup(). */
+extern Oid	ReadinessRelation(void);
+
 /* Raise PT503 unless ready.  Needs an SPI connection. */
 extern void ReadinessRequire(void);
 

@@ -10,11 +10,17 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/statement.h"
+
+PG_FUNCTION_INFO_V1(washminute_settings_changed);
 
 typedef struct SettingEntry
 {
@@ -29,6 +35,7 @@ static const SettingEntry setting_entries[] = {
 	SETTING(commission_percent),
 	SETTING(idempotency_hours),
 	SETTING(initial_radius_m),
+	SETTING(max_speed_kmh),
 	SETTING(offer_seconds),
 	SETTING(offer_size),
 	SETTING(position_max_age_seconds),
@@ -45,8 +52,34 @@ static Statement select_settings = {
 	"SELECT name, value::pg_catalog.float8 FROM washminute_data.settings"
 };
 
+static Settings kept;
+static bool is_kept = false;
+static Oid	settings_relid = InvalidOid;
+
+static void
+SettingsRelationChanged(Datum argument, Oid relid)
+{
+	if (relid == InvalidOid || relid == settings_relid)
+		is_kept = false;
+}
+
 void
-SettingsRead(Settings *settings)
+SettingsInit(void)
+{
+	CacheRegisterRelcacheCallback(SettingsRelationChanged, (Datum) 0);
+}
+
+static Oid
+SettingsRelation(void)
+{
+	Oid			namespace = get_namespace_oid("washminute_data", true);
+
+	return OidIsValid(namespace) ?
+		get_relname_relid("settings", namespace) : InvalidOid;
+}
+
+static void
+SettingsLook(Settings *settings)
 {
 	uint64		rows = StatementRun(&select_settings, NULL);
 	bool		found[lengthof(setting_entries)] = {false};
@@ -67,4 +100,45 @@ SettingsRead(Settings *settings)
 	for (int i = 0; i < lengthof(setting_entries); i++)
 		if (!found[i])
 			ErrorRaiseText(WM_SETTING_MISSING, "name", setting_entries[i].name);
+}
+
+bool
+SettingsAreKept(void)
+{
+	return is_kept;
+}
+
+void
+SettingsRead(Settings *settings)
+{
+	if (!is_kept)
+	{
+		settings_relid = SettingsRelation();
+
+		/* an invalidation that comes while the rows are read makes us read again */
+		is_kept = true;
+		PG_TRY();
+		{
+			SettingsLook(settings);
+		}
+		PG_CATCH();
+		{
+			is_kept = false;
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+		kept = *settings;
+	}
+	*settings = kept;
+}
+
+/* washminute._settings_changed(): every session reads the settings anew. */
+Datum
+washminute_settings_changed(PG_FUNCTION_ARGS)
+{
+	Oid			relid = SettingsRelation();
+
+	if (OidIsValid(relid))
+		CacheInvalidateRelcacheByRelid(relid);
+	PG_RETURN_VOID();
 }

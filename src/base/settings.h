@@ -16,6 +16,7 @@ typedef struct Settings
 	double		commission_percent;
 	double		idempotency_hours;
 	double		initial_radius_m;
+	double		max_speed_kmh;	/* positions that are farther apart are not believed */
 	double		offer_seconds;
 	double		offer_size;		/* washmen offered a request at once */
 	double		position_max_age_seconds;
@@ -28,11 +29,17 @@ typedef struct Settings
 	double		travel_minutes; /* allowed for the way to an instant job */
 } Settings;
 
+/* From _PG_init. */
+extern void SettingsInit(void);
+
 /*
- * Read all settings, in one scan.  Needs an SPI connection; WM_SETTING_MISSING
- * where a row is missing.
+ * All settings, read once and again after a change.  Needs an SPI connection;
+ * WM_SETTING_MISSING where a row is missing.
  */
 extern void SettingsRead(Settings *settings);
+
+/* Are they, so that SettingsRead runs no SQL? */
+extern bool SettingsAreKept(void);
 
 /* Seconds, days or minutes as microseconds. */
 #define SETTING_USECS(number, unit_seconds) \

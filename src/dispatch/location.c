@@ -4,7 +4,8 @@
  *		Positions come in.
  *
  * A position older than the one held is ignored: phones send late what they
- * could not send in time.
+ * could not send in time.  Of a washman who is online the live index holds it,
+ * of others, and where there is no index, the table.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +15,9 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "base/argument.h"
 #include "base/array.h"
@@ -23,65 +26,18 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
-#include "base/statement.h"
+#include "base/settings.h"
+#include "dispatch/fast_path.h"
+#include "dispatch/live_index.h"
+#include "dispatch/position_table.h"
 
 /* How far a device's clock may run ahead, in microseconds. */
 #define CLOCK_TOLERANCE (5 * USECS_PER_SEC)
 
 COMMAND(report_location, 0);
 COMMAND(report_locations, -1);
-
-static Statement upsert_position = {
-	"INSERT INTO washminute_data.washman_positions AS p"
-	"  (washman_id, last_location, last_location_updated_at, accuracy_m)"
-	" SELECT w.washman_id, ST_SetSRID(ST_MakePoint($2, $3), 4326)::geography, $4, $5"
-	"   FROM washminute_data.washmen AS w WHERE w.washman_id = $1"
-	" ON CONFLICT (washman_id) DO UPDATE"
-	"   SET last_location = EXCLUDED.last_location,"
-	"       last_location_updated_at = EXCLUDED.last_location_updated_at,"
-	"       accuracy_m = EXCLUDED.accuracy_m"
-	" WHERE EXCLUDED.last_location_updated_at >= p.last_location_updated_at",
-	5, {TEXTOID, FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID, FLOAT8OID}
-};
-
-static Statement select_washman = {
-	"SELECT FROM washminute_data.washmen WHERE washman_id = $1",
-	1, {TEXTOID}
-};
-
-/*
- * Many positions in one statement.  Of several of one washman the newest is
- * kept.  Taken is a row that is not older than what was held when its turn
- * came, the rows taken in their order.  Rows are written in the order of the
- * ids, so that two such calls cannot deadlock.
- */
-static Statement upsert_positions = {
-	"WITH reported AS ("
-	"  SELECT r.washman_id, r.longitude, r.latitude, r.at, r.number,"
-	"         r.at >= COALESCE(GREATEST("
-	"           max(r.at) OVER (PARTITION BY r.washman_id ORDER BY r.number"
-	"                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),"
-	"           p.last_location_updated_at), r.at) AS taken"
-	"    FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
-	"                    pg_catalog.unnest($3), pg_catalog.unnest($4))"
-	"         WITH ORDINALITY AS r (washman_id, longitude, latitude, at, number)"
-	"    JOIN washminute_data.washmen AS w ON w.washman_id = r.washman_id"
-	"    LEFT JOIN washminute_data.washman_positions AS p ON p.washman_id = r.washman_id),"
-	" written AS ("
-	"  INSERT INTO washminute_data.washman_positions AS p"
-	"    (washman_id, last_location, last_location_updated_at)"
-	"  SELECT DISTINCT ON (washman_id) washman_id,"
-	"         ST_SetSRID(ST_MakePoint(longitude, latitude), 4326)::geography, at"
-	"    FROM reported WHERE taken"
-	"   ORDER BY washman_id, at DESC, number DESC"
-	"  ON CONFLICT (washman_id) DO UPDATE"
-	"    SET last_location = EXCLUDED.last_location,"
-	"        last_location_updated_at = EXCLUDED.last_location_updated_at,"
-	"        accuracy_m = NULL"
-	"  WHERE EXCLUDED.last_location_updated_at >= p.last_location_updated_at)"
-	" SELECT count(*) FROM reported WHERE taken",
-	4, {TEXTARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID}
-};
+PG_FUNCTION_INFO_V1(washminute_report_location_fast);
+PG_FUNCTION_INFO_V1(washminute_report_locations_fast);
 
 static bool
 TimeIsInFuture(TimestampTz at)
@@ -89,45 +45,104 @@ TimeIsInFuture(TimestampTz at)
 	return at > ClockNow() + CLOCK_TOLERANCE;
 }
 
-/* report_location(washman_id, longitude, latitude, accuracy_m, recorded_at) */
-static Datum
-report_location_body(FunctionCallInfo fcinfo)
+static double
+MaxSpeed(void)
 {
-	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
-	double		longitude;
-	double		latitude;
-	double		accuracy_m = PG_ARGISNULL(3) ? 0 : PG_GETARG_FLOAT8(3);
-	TimestampTz recorded_at = PG_ARGISNULL(4) ? ClockNow() : PG_GETARG_TIMESTAMPTZ(4);
-	Arguments	arguments = {0};
-	Arguments	find = {0};
+	Settings	settings;
 
-	ArgumentPlace(fcinfo, 1, &longitude, &latitude);
-	if (!isfinite(accuracy_m) || accuracy_m < 0)
+	SettingsRead(&settings);
+	return settings.max_speed_kmh * 1000 / SECS_PER_HOUR;
+}
+
+static void
+CountVerdict(FixVerdict verdict)
+{
+	static const LiveCounter counters[] = {
+		[FIX_TAKEN] = LIVE_COUNT_TAKEN,
+		[FIX_OLD] = LIVE_COUNT_OLD,
+		[FIX_IMPOSSIBLE] = LIVE_COUNT_IMPOSSIBLE,
+		[FIX_STRANGER] = LIVE_COUNT_STRANGER
+	};
+
+	LiveCount(counters[verdict], 1);
+}
+
+/* The arguments of report_location. */
+static void
+ReadReport(FunctionCallInfo fcinfo, Report *report)
+{
+	Fix		   *fix = &report->fix;
+
+	report->washman_id = ArgumentId(fcinfo, 0, "washman_id");
+	if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2) &&
+		!PlaceIsOnGlobe(PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2)))
+		LiveCount(LIVE_COUNT_INVALID, 1);
+	ArgumentPlace(fcinfo, 1, &fix->longitude, &fix->latitude);
+	fix->accuracy_m = PG_ARGISNULL(3) ? NAN : PG_GETARG_FLOAT8(3);
+	if (!PG_ARGISNULL(3) && (!isfinite(fix->accuracy_m) || fix->accuracy_m < 0))
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "accuracy_m",
 						   "be a number of metres, not below 0");
-	if (TIMESTAMP_IS_NOBEGIN(recorded_at))
+	fix->at = PG_ARGISNULL(4) ? ClockNow() : PG_GETARG_TIMESTAMPTZ(4);
+	if (TIMESTAMP_IS_NOBEGIN(fix->at))
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "recorded_at", "be finite");
-	if (TimeIsInFuture(recorded_at))
+	if (TimeIsInFuture(fix->at))
 	{
 		JsonObject	facts;
 
+		LiveCount(LIVE_COUNT_INVALID, 1);
 		JsonOpen(&facts);
 		JsonTime(&facts, "now", ClockNow());
 		ErrorRaise(WM_POSITION_IN_FUTURE, JsonClose(&facts));
 	}
+}
 
-	ArgumentText(&arguments, washman_id);
-	ArgumentDatum(&arguments, Float8GetDatum(longitude));
-	ArgumentDatum(&arguments, Float8GetDatum(latitude));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(recorded_at));
-	ArgumentDatumOrNull(&arguments, Float8GetDatum(accuracy_m), PG_ARGISNULL(3));
-	if (StatementRun(&upsert_position, &arguments) > 0)
-		PG_RETURN_VOID();
+static FixVerdict
+ReportToIndex(const Report *report, double max_speed)
+{
+	return LiveReport(report->washman_id, strlen(report->washman_id), &report->fix,
+					  max_speed);
+}
 
-	/* nothing written: an older position, or no such washman */
-	ArgumentText(&find, washman_id);
-	if (StatementRun(&select_washman, &find) == 0)
-		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+/* By the table.  The index may have begun to answer meanwhile. */
+static void
+ReportToTable(Report *reports, int count, double max_speed)
+{
+	PositionTableTake(reports, count, max_speed);
+	if (!LiveIsUsed())
+		return;
+	for (int i = 0; i < count; i++)
+		if (reports[i].verdict == FIX_TAKEN)
+			(void) ReportToIndex(&reports[i], max_speed);
+}
+
+/* report_location(washman_id, longitude, latitude, accuracy_m, recorded_at) */
+Datum
+washminute_report_location_fast(PG_FUNCTION_ARGS)
+{
+	Report		report;
+
+	if (!FastPathIsOpen())
+		return FastPathLeave(fcinfo);
+	ReadReport(fcinfo, &report);
+	report.verdict = ReportToIndex(&report, MaxSpeed());
+	if (report.verdict == FIX_STRANGER)
+		return FastPathLeave(fcinfo);
+	CountVerdict(report.verdict);
+	PG_RETURN_VOID();
+}
+
+static Datum
+report_location_body(FunctionCallInfo fcinfo)
+{
+	Report		report;
+
+	ReadReport(fcinfo, &report);
+	report.verdict = LiveIsUsed() ? ReportToIndex(&report, MaxSpeed()) : FIX_STRANGER;
+	if (report.verdict == FIX_STRANGER)
+		ReportToTable(&report, 1, MaxSpeed());
+	CountVerdict(report.verdict);
+	if (report.verdict == FIX_STRANGER)
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", report.washman_id);
 	PG_RETURN_VOID();
 }
 
@@ -173,6 +188,7 @@ ReportIsValid(ReportArrays *arrays, int i)
 {
 	if (arrays->id_nulls[i] || arrays->longitude_nulls[i] ||
 		arrays->latitude_nulls[i] ||
+		VARSIZE_ANY_EXHDR(DatumGetPointer(arrays->ids[i])) > ID_MAX * MAX_MULTIBYTE_CHAR_LEN ||
 		!PlaceIsOnGlobe(DatumGetFloat8(arrays->longitudes[i]),
 						DatumGetFloat8(arrays->latitudes[i])))
 		return false;
@@ -182,18 +198,15 @@ ReportIsValid(ReportArrays *arrays, int i)
 		!TimeIsInFuture(DatumGetTimestampTz(arrays->times[i]));
 }
 
-/*
- * report_locations(washman_ids, longitudes, latitudes, recorded_at): rows that a
- * single report would refuse are skipped; the number of rows taken.
- */
-static Datum
-report_locations_body(FunctionCallInfo fcinfo)
+/* The rows that a single report would not refuse for what they say; their number. */
+static int
+ReadReports(FunctionCallInfo fcinfo, Report **reports)
 {
 	ReportArrays arrays = {0};
-	Arguments	arguments = {0};
 	int			kept = 0;
 
 	ReadReportArrays(fcinfo, &arrays);
+	*reports = palloc(Max(arrays.count, 1) * sizeof(Report));
 	if (arrays.times == NULL)
 	{
 		arrays.times = palloc(Max(arrays.count, 1) * sizeof(Datum));
@@ -204,20 +217,107 @@ report_locations_body(FunctionCallInfo fcinfo)
 	{
 		if (!ReportIsValid(&arrays, i))
 			continue;
-		arrays.ids[kept] = arrays.ids[i];
-		arrays.longitudes[kept] = arrays.longitudes[i];
-		arrays.latitudes[kept] = arrays.latitudes[i];
-		arrays.times[kept] = arrays.times[i];
-		kept++;
+		(*reports)[kept++] = (Report) {
+			.washman_id = TextDatumGetCString(arrays.ids[i]),
+			.fix = {
+				DatumGetFloat8(arrays.longitudes[i]), DatumGetFloat8(arrays.latitudes[i]),
+				DatumGetTimestampTz(arrays.times[i]), NAN
+			}
+		};
 	}
-	if (kept == 0)
-		PG_RETURN_INT32(0);
+	LiveCount(LIVE_COUNT_INVALID, arrays.count - kept);
+	return kept;
+}
 
-	ArgumentDatum(&arguments, PointerGetDatum(
-		construct_array(arrays.ids, kept, TEXTOID, -1, false, TYPALIGN_INT)));
-	ArgumentDatum(&arguments, FixedArray(arrays.longitudes, kept, FLOAT8OID));
-	ArgumentDatum(&arguments, FixedArray(arrays.latitudes, kept, FLOAT8OID));
-	ArgumentDatum(&arguments, FixedArray(arrays.times, kept, TIMESTAMPTZOID));
-	StatementRunOne(&upsert_positions, &arguments);
-	PG_RETURN_INT32((int32) RowInt64(0, 1));
+/*
+ * By the index: how many were taken.  Those of whom it does not know come to stand
+ * first.
+ */
+static int
+ReportsToIndex(Report *reports, int count, double max_speed, int *strangers)
+{
+	int			verdicts[FIX_STRANGER + 1] = {0};
+
+	*strangers = 0;
+	for (int i = 0; i < count; i++)
+	{
+		FixVerdict	verdict = ReportToIndex(&reports[i], max_speed);
+
+		verdicts[verdict]++;
+		if (verdict == FIX_STRANGER)
+			reports[(*strangers)++] = reports[i];
+	}
+	LiveCount(LIVE_COUNT_TAKEN, verdicts[FIX_TAKEN]);
+	LiveCount(LIVE_COUNT_OLD, verdicts[FIX_OLD]);
+	LiveCount(LIVE_COUNT_IMPOSSIBLE, verdicts[FIX_IMPOSSIBLE]);
+	return verdicts[FIX_TAKEN];
+}
+
+/* Reports as arguments of the function with the underscore. */
+static void
+WriteReportArguments(FunctionCallInfo fcinfo, const Report *reports, int count)
+{
+	const char **ids = palloc(count * sizeof(char *));
+	Datum	   *longitudes = palloc(count * sizeof(Datum));
+	Datum	   *latitudes = palloc(count * sizeof(Datum));
+	Datum	   *times = palloc(count * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = reports[i].washman_id;
+		longitudes[i] = Float8GetDatum(reports[i].fix.longitude);
+		latitudes[i] = Float8GetDatum(reports[i].fix.latitude);
+		times[i] = TimestampTzGetDatum(reports[i].fix.at);
+	}
+	fcinfo->args[0].value = TextArray(ids, count);
+	fcinfo->args[1].value = FixedArray(longitudes, count, FLOAT8OID);
+	fcinfo->args[2].value = FixedArray(latitudes, count, FLOAT8OID);
+	fcinfo->args[3].value = FixedArray(times, count, TIMESTAMPTZOID);
+	fcinfo->args[3].isnull = false;
+}
+
+/*
+ * report_locations(washman_ids, longitudes, latitudes, recorded_at): rows that a
+ * single report would refuse are skipped; the number of rows taken.
+ */
+Datum
+washminute_report_locations_fast(PG_FUNCTION_ARGS)
+{
+	Report	   *reports;
+	int			count;
+	int			strangers;
+	int			taken;
+
+	if (!FastPathIsOpen())
+		return FastPathLeave(fcinfo);
+	count = ReadReports(fcinfo, &reports);
+	taken = ReportsToIndex(reports, count, MaxSpeed(), &strangers);
+	if (strangers > 0)
+	{
+		WriteReportArguments(fcinfo, reports, strangers);
+		taken += DatumGetInt32(FastPathLeave(fcinfo));
+	}
+	PG_RETURN_INT32(taken);
+}
+
+static Datum
+report_locations_body(FunctionCallInfo fcinfo)
+{
+	Report	   *reports;
+	int			count = ReadReports(fcinfo, &reports);
+	double		max_speed = MaxSpeed();
+	int			strangers = count;
+	int			taken = 0;
+
+	if (LiveIsUsed())
+		taken = ReportsToIndex(reports, count, max_speed, &strangers);
+	if (strangers > 0)
+		ReportToTable(reports, strangers, max_speed);
+	for (int i = 0; i < strangers; i++)
+	{
+		CountVerdict(reports[i].verdict);
+		if (reports[i].verdict == FIX_TAKEN)
+			taken++;
+	}
+	PG_RETURN_INT32(taken);
 }

@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * matching.c
- *		Who is near, through PostGIS's nearest-neighbour index on the table.
+ *		Who is near: by the live index, or where there is none by the table, through
+ *		PostGIS's nearest-neighbour index.  Both give the same.
  *
- * The index yields washmen in the order of their distance on a sphere.  That
+ * PostGIS's index yields washmen in the order of their distance on a sphere.  That
  * differs from the geodesic on the WGS 84 spheroid, which counts here, by 0.6 %
  * at the most (the radii of curvature of WGS 84 run from 6335.4 km to 6399.6 km,
  * PostGIS's sphere has 6371.0 km).  So the walk outwards stops when the sphere's
@@ -23,12 +24,17 @@
 #include "utils/builtins.h"
 
 #include "base/argument.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/settings.h"
 #include "base/statement.h"
+#include "dispatch/fast_path.h"
+#include "dispatch/geodesy.h"
+#include "dispatch/live_index.h"
+#include "dispatch/live_status.h"
 #include "dispatch/matching.h"
 
 /* A geodesic is at least this share of the distance on PostGIS's sphere. */
@@ -47,6 +53,7 @@
 #define FARTHEST_M 20037508.0
 
 COMMAND(nearby_washmen, -1);
+PG_FUNCTION_INFO_V1(washminute_nearby_washmen_fast);
 
 /* Columns that both statements begin with, and what they have in common. */
 #define MATCH_COLUMNS \
@@ -86,6 +93,24 @@ static Statement select_near_for_request = {
 	6, {FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
+/* What the tables know of washmen who are near, for a request. */
+static Statement select_facts = {
+	"SELECT i.ord, w.suspended_at IS NOT NULL, a.balance, a.held,"
+	"       EXISTS (SELECT FROM washminute_data.jobs AS j"
+	"                WHERE j.washman_id = i.washman_id AND j.live"
+	"                  AND pg_catalog.tstzrange(pg_catalog.lower(j.period),"
+	"                        GREATEST(pg_catalog.upper(j.period), $3), '[]')"
+	"                      OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($4, $5)),"
+	"       EXISTS (SELECT FROM washminute_data.offers AS f"
+	"                WHERE f.request_id = $2 AND f.washman_id = i.washman_id"
+	"                  AND f.declined_at IS NOT NULL),"
+	"       w.status = 'online'"
+	"  FROM pg_catalog.unnest($1) WITH ORDINALITY AS i (washman_id, ord)"
+	"  JOIN washminute_data.washmen AS w ON w.washman_id = i.washman_id"
+	"  JOIN washminute_data.accounts AS a ON a.washman_id = i.washman_id",
+	5, {TEXTARRAYOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
 /* What the walk has found so far. */
 typedef struct MatchWalk
 {
@@ -122,6 +147,23 @@ RingOf(const MatchQuery *query, double distance_m)
 	return Min(Max(query->initial_radius_m + steps * query->radius_step_m,
 				   distance_m),
 			   query->radius_limit_m);
+}
+
+/* How many of the candidates, nearest first, are wanted; and their ring. */
+static int
+WithinRing(const MatchQuery *query, const Candidate *candidates, int count,
+		   double *radius_m)
+{
+	int			within = 0;
+
+	*radius_m = 0;
+	if (count == 0)
+		return 0;
+	*radius_m = RingOf(query, candidates[0].distance_m);
+	while (within < Min(count, query->max_results) &&
+		   candidates[within].distance_m <= *radius_m)
+		within++;
+	return within;
 }
 
 /* Take one row of the walk, if its washman is eligible and near enough. */
@@ -197,8 +239,9 @@ WalkOpen(const MatchQuery *query)
 	return StatementOpen(statement, &arguments, !for_request);
 }
 
-int
-MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
+/* By the table. */
+static int
+MatchByTable(const MatchQuery *query, Candidate **candidates, double *radius_m)
 {
 	MatchWalk	walk = {
 		.query = query,
@@ -222,20 +265,168 @@ MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
-
 	*candidates = walk.candidates;
-	*radius_m = 0;
-	if (walk.count > 0)
-	{
-		int			within = 0;
+	return WithinRing(query, walk.candidates, walk.count, radius_m);
+}
 
-		*radius_m = RingOf(query, walk.candidates[0].distance_m);
-		while (within < Min(walk.count, query->max_results) &&
-			   walk.candidates[within].distance_m <= *radius_m)
-			within++;
-		return within;
+/*
+ * By the live index
+ */
+
+static double
+RingBound(const void *argument, double distance_m)
+{
+	return RingOf(argument, distance_m);
+}
+
+/* The reasons that only the tables know, for those who are near. */
+static void
+LookUpFacts(const MatchQuery *query, const LiveFound *found, int count,
+			WashmanFacts *facts)
+{
+	const char **ids = palloc(count * sizeof(char *));
+	Arguments	arguments = {0};
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+		ids[i] = found[i].id;
+	ArgumentDatum(&arguments, TextArray(ids, count));
+	ArgumentDatum(&arguments, UUIDPGetDatum(query->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(query->starts_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(query->ends_at));
+	rows = StatementRun(&select_facts, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		int			i = (int) RowInt64(row, 1) - 1;
+
+		facts[i] = (WashmanFacts) {
+			.online = RowBool(row, 7),
+			.suspended = RowBool(row, 2),
+			.balance = RowMoney(row, 3),
+			.held = RowMoney(row, 4),
+			.busy = RowBool(row, 5),
+			.declined = RowBool(row, 6),
+			.located_at = found[i].at,
+			.is_customer = strcmp(found[i].id, query->customer_id) == 0
+		};
 	}
-	return 0;
+}
+
+/* Those of the found who are eligible, at most so many within their ring. */
+static int
+TakeEligible(const MatchQuery *query, const LiveFound *found, int count,
+			 Candidate **candidates, double *radius_m)
+{
+	WashmanFacts *facts = palloc0(Max(count, 1) * sizeof(WashmanFacts));
+	int			eligible = 0;
+
+	*candidates = palloc(Max(count, 1) * sizeof(Candidate));
+	if (query->request_id != NULL && count > 0)
+		LookUpFacts(query, found, count, facts);
+	for (int i = 0; i < count; i++)
+	{
+		/* the index holds those who are online and not suspended */
+		if (query->request_id == NULL)
+			facts[i] = (WashmanFacts) {.online = true, .located_at = found[i].at};
+		if (EligibilityReasons(&facts[i], &query->terms) != 0)
+			continue;
+		(*candidates)[eligible++] = (Candidate) {
+			found[i].id, found[i].distance_m, found[i].at
+		};
+	}
+	return WithinRing(query, *candidates, eligible, radius_m);
+}
+
+static int
+FoundCompare(const void *a, const void *b)
+{
+	const LiveFound *left = a;
+	const LiveFound *right = b;
+
+	if (left->distance_m != right->distance_m)
+		return left->distance_m < right->distance_m ? -1 : 1;
+	return strcmp(left->id, right->id);
+}
+
+/* What the transaction itself has changed is not in the index before its commit. */
+static int
+WithOwnChanges(const LiveQuery *query, const LiveChange *changes, int change_count,
+			   LiveFound **found, int count)
+{
+	LiveFound  *all = palloc((count + change_count) * sizeof(LiveFound));
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		changed = false;
+
+		for (int j = 0; j < change_count && !changed; j++)
+			changed = strcmp((*found)[i].id, changes[j].id) == 0;
+		if (!changed)
+			all[kept++] = (*found)[i];
+	}
+	for (int j = 0; j < change_count; j++)
+	{
+		Fix			fix = LiveFix(changes[j].id, strlen(changes[j].id));
+		double		distance_m;
+
+		if (!changes[j].online || FixIsNone(&fix) || fix.at < query->since)
+			continue;
+		distance_m = GeodesicDistance(fix.longitude, fix.latitude,
+									  query->longitude, query->latitude);
+		if (distance_m <= query->limit_m)
+			all[kept++] = (LiveFound) {distance_m, fix.at, changes[j].id};
+	}
+	qsort(all, kept, sizeof(LiveFound), FoundCompare);
+	*found = all;
+	return kept;
+}
+
+/*
+ * For a request many who are near may not be eligible: more are looked for, until
+ * there are enough, or the ring of the nearest is exhausted.
+ */
+static int
+MatchByIndex(const MatchQuery *query, Candidate **candidates, double *radius_m)
+{
+	LiveChange *changes = NULL;
+	int			change_count = LiveHasChanges() ? LiveChanges(&changes) : 0;
+	LiveQuery	walk = {
+		.longitude = query->longitude,
+		.latitude = query->latitude,
+		.limit_m = query->radius_limit_m,
+		.count = query->max_results + change_count,
+		.since = query->terms.located_since,
+		.argument = query
+	};
+
+	if (query->request_id == NULL && change_count == 0)
+		walk.ring = RingBound;
+	for (;; walk.count *= 4)
+	{
+		LiveFound  *found;
+		bool		more;
+		int			near = LiveNearest(&walk, &found, &more);
+		double		reached_m = more ? found[near - 1].distance_m : query->radius_limit_m;
+		int			count;
+
+		if (change_count > 0)
+			near = WithOwnChanges(&walk, changes, change_count, &found, near);
+		count = TakeEligible(query, found, near, candidates, radius_m);
+
+		/* nothing nearer than what was reached is missing */
+		if (!more || (count > 0 && reached_m > *radius_m) ||
+			(count == query->max_results && (*candidates)[count - 1].distance_m <= reached_m))
+			return count;
+	}
+}
+
+int
+MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
+{
+	return LiveIsUsed() ? MatchByIndex(query, candidates, radius_m) :
+		MatchByTable(query, candidates, radius_m);
 }
 
 /* Read the arguments of nearby_washmen; NULL takes the setting. */
@@ -290,6 +481,12 @@ NearbyArguments(FunctionCallInfo fcinfo, MatchQuery *query)
 }
 
 /* nearby_washmen(longitude, latitude, ...): who is online near, whatever for. */
+Datum
+washminute_nearby_washmen_fast(PG_FUNCTION_ARGS)
+{
+	return FastPathIsOpen() ? nearby_washmen_body(fcinfo) : FastPathLeave(fcinfo);
+}
+
 static Datum
 nearby_washmen_body(FunctionCallInfo fcinfo)
 {

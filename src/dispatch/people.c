@@ -19,6 +19,7 @@
 #include "base/money.h"
 #include "base/settings.h"
 #include "base/statement.h"
+#include "dispatch/live_index.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 
@@ -153,6 +154,9 @@ upsert_user_body(FunctionCallInfo fcinfo)
 	char	   *kind = ArgumentChoice(fcinfo, 1, "kind", kinds);
 	Arguments	arguments = {0};
 
+	if (strcmp(kind, "washman") == 0 && strlen(user_id) > LIVE_ID_MAX)
+		ErrorRaiseArgument(WM_ARGUMENT_TOO_LONG, "user_id",
+						   "be at most 128 bytes long for a washman");
 	ArgumentText(&arguments, user_id);
 	ArgumentText(&arguments, kind);
 	ArgumentText(&arguments,

@@ -104,8 +104,8 @@ WakeSetLatch(void)
 		SetLatch(&ProcGlobal->allProcs[worker].procLatch);
 }
 
-/* Hand bits over.  Neither allocates nor raises: a commit cannot fail here. */
-static void
+/* Hand bits over: a commit cannot fail here. */
+void
 WakeNow(uint32 bits)
 {
 	uint32		before = pg_atomic_fetch_or_u32(&shared->bits, bits);

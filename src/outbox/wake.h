@@ -30,6 +30,7 @@ extern int	LaneByName(const char *name);
 #define WAKE_DUE(lane) (1u << (8 + (lane))) /* rows to send later */
 #define WAKE_ROUTES (1u << 16)	/* lanes or listeners changed */
 #define WAKE_LOOK (1u << 17)	/* a database, the extension, setup() */
+#define WAKE_POSITIONS (1u << 18)	/* the live index has to be flushed, or loaded */
 
 extern void WakeInit(void);
 
@@ -38,6 +39,9 @@ extern void WakeInit(void);
  * rolled back.  Costs one atomic operation at commit while the worker is busy.
  */
 extern void WakeAtCommit(uint32 bits);
+
+/* Wake the worker at once.  Neither allocates nor raises. */
+extern void WakeNow(uint32 bits);
 
 /* Is the library preloaded, so that there is a worker at all? */
 extern bool WakeIsShared(void);

@@ -27,20 +27,20 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/identity.h"
 #include "base/readiness.h"
 #include "base/statement.h"
+#include "dispatch/live_sync.h"
 #include "outbox/queue.h"
 #include "worker/claim.h"
 #include "worker/engine.h"
 #include "worker/record.h"
 #include "worker/status.h"
-#include "worker/stop.h"
 #include "worker/stopwatch.h"
+#include "worker/transaction.h"
 
 /* How often to look for what no commit tells of: setup(), COMMIT PREPARED. */
 #define LOOK_EVERY (5 * SECOND)
@@ -65,6 +65,12 @@ EngineInit(void)
 {
 	turn_context = AllocSetContextCreate(TopMemoryContext, "washminute turn",
 										 ALLOCSET_DEFAULT_SIZES);
+}
+
+bool
+EngineIsServing(void)
+{
+	return serving && epoch_is_kept;
 }
 
 int
@@ -99,6 +105,7 @@ EngineReload(void)
 	ListCell   *cell;
 
 	HttpConfigure();
+	LiveSyncReload();
 	routes_known = false;
 	foreach(cell, destinations)
 		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
@@ -191,32 +198,19 @@ LookAndClaim(void)
 
 /* All of the turn's work on the database. */
 static void
-TurnTransaction(bool may_claim)
+TurnBody(bool may_claim)
 {
 	Identity	saved;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(turn_context);
-	pgstat_report_activity(STATE_RUNNING, "washminute worker: turn");
-
-	if (IsServing())
-	{
-		IdentityBecomeOwner(&saved);
-		if (epoch == 0)
-			epoch = QueueNextEpoch();
-		RecordFinished(epoch);
-		if (may_claim)
-			LookAndClaim();
-		IdentityRestore(&saved);
-	}
-
-	PopActiveSnapshot();
-	SPI_finish();
-	StopSafeCommit();
-	MemoryContextSwitchTo(turn_context);
+	if (!IsServing())
+		return;
+	IdentityBecomeOwner(&saved);
+	if (epoch == 0)
+		epoch = QueueNextEpoch();
+	RecordFinished(epoch);
+	if (may_claim)
+		LookAndClaim();
+	IdentityRestore(&saved);
 }
 
 /* Send it, or put it back where that is not possible. */
@@ -289,12 +283,6 @@ static void
 TurnFailed(void)
 {
 	bool		recording = RecordRolledBack();	/* which will be more careful */
-
-	HOLD_INTERRUPTS();
-	EmitErrorReport();
-	AbortCurrentTransaction();
-	FlushErrorState();
-	RESUME_INTERRUPTS();
 
 	/* the next turn looks at everything anew */
 	serving = false;
@@ -373,29 +361,14 @@ ShowLanes(void)
 bool
 EngineTurn(bool may_claim)
 {
-	volatile bool failed = false;
-
 	RecordTakeAnswers();
 	StartAgain();
 	if (MonotonicNow() < error_pause_until || !TurnIsDue(may_claim))
 		return false;
 
 	MemoryContextReset(turn_context);
-	MemoryContextSwitchTo(turn_context);
 	claimed = NIL;
-	StopTurnBegin();
-	PG_TRY();
-	{
-		TurnTransaction(may_claim);
-	}
-	PG_CATCH();
-	{
-		failed = true;
-	}
-	PG_END_TRY();
-	StopTurnEnd();
-	MemoryContextSwitchTo(turn_context);
-	if (failed)
+	if (!TransactionRun("washminute worker: turn", turn_context, TurnBody, may_claim))
 	{
 		TurnFailed();
 		return true;

@@ -26,6 +26,9 @@ extern bool EngineTurn(bool may_claim);
 /* Milliseconds until a turn is worth while; -1: not before something happens. */
 extern long EngineTimeout(bool may_claim);
 
+/* Is there a database of ours, in a state that can be served? */
+extern bool EngineIsServing(void);
+
 /* Requests that have no recorded answer yet. */
 extern int	EngineInFlight(void);
 

@@ -40,6 +40,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "outbox/wake.h"
+#include "dispatch/live_sync.h"
 #include "worker/engine.h"
 #include "worker/http.h"
 #include "worker/status.h"
@@ -187,6 +188,19 @@ FixSettings(void)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/* The earlier of a timeout (-1: none) and a monotonic time, in milliseconds. */
+static long
+EarlierTimeout(long timeout, int64 at)
+{
+	int64		now = MonotonicNow();
+	int64		wait;
+
+	if (at == PG_INT64_MAX)
+		return timeout;
+	wait = at <= now ? 0 : Min((at - now + 999) / 1000, 3600 * 1000);
+	return timeout < 0 ? (long) wait : Min(timeout, (long) wait);
+}
+
 /* Until somebody asks us to end. */
 static void
 Serve(int http_fd)
@@ -211,6 +225,8 @@ Serve(int http_fd)
 		/* in a transaction others reset our latch: look again what it told of */
 		if (EngineTurn(!ending))
 			SetLatch(MyLatch);
+		if (!ending && EngineIsServing() && LiveSyncTurn())
+			SetLatch(MyLatch);
 		HttpDrive();
 
 		if (!ending)
@@ -218,9 +234,11 @@ Serve(int http_fd)
 		else if (end_at == 0)
 			end_at = MonotonicNow() + (StopIsAsked() ? STOP_PATIENCE : ASIDE_PATIENCE);
 		if (ending && (EngineInFlight() == 0 || MonotonicNow() >= end_at))
-			return;
+			break;
 
 		timeout = EngineTimeout(!ending);
+		if (!ending && EngineIsServing())
+			timeout = EarlierTimeout(timeout, LiveSyncAt());
 		if (HttpTimeout() >= 0 && (timeout < 0 || HttpTimeout() < timeout))
 			timeout = HttpTimeout();
 		longest = ending ? 20 : LONGEST_SLEEP_MS;
@@ -229,6 +247,10 @@ Serve(int http_fd)
 			if (occurred[i - 1].events & WL_LATCH_SET)
 				ResetLatch(MyLatch);
 	}
+
+	/* while the database is worked on, the positions are safe in the index */
+	if (StopIsAsked() && EngineIsServing())
+		LiveSyncEnd();
 }
 
 void

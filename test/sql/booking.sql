@@ -64,10 +64,16 @@ ROLLBACK;
 -- suspended, not seen for two hours
 BEGIN;
 UPDATE washminute_data.washmen SET suspended_at = washminute.now() WHERE washman_id = 'booking_near';
-UPDATE washminute_data.washman_positions SET last_location_updated_at = '2026-04-08 07:59:59+00' WHERE washman_id = 'booking_far';
 SELECT test_helpers.book('booking_2', 'booking_c', '{exterior}', -7.61, 33.59);
 SELECT washman_id FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_2');
 ROLLBACK;
+SELECT washminute.now() AS before \gset
+SELECT washminute.set_clock(washminute.now() + interval '2 hours 1 microsecond', 0);
+BEGIN;
+SELECT test_helpers.book('booking_2', 'booking_c', '{exterior}', -7.61, 33.59);
+SELECT washman_id FROM washminute_data.offers WHERE request_id = test_helpers.request('booking_2');
+ROLLBACK;
+SELECT washminute.set_clock(:'before', 0);
 
 -- a customer who is a washman too is not offered his own request, nearest as he may be; another's he is
 BEGIN ISOLATION LEVEL SERIALIZABLE;

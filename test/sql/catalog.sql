@@ -27,7 +27,7 @@ SELECT oid::regprocedure AS function, CASE provolatile WHEN 'i' THEN 'immutable'
 -- functions that take the latest snapshot, which no parallel query allows, are unsafe
 SELECT oid::regprocedure FROM our_functions
  WHERE (provolatile <> 'v' AND proparallel = 'u')
-    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute_api.balance'::regproc));
+    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute_api.balance'::regproc));
 SELECT oid::regprocedure FROM our_functions WHERE provolatile = 'v' AND prorettype <> 'boolean'::regtype AND proparallel <> 'u' AND proname <> 'raise';
 
 -- a fixed search_path for all that run SQL: all but the C functions that run none
@@ -36,6 +36,11 @@ SELECT oid::regprocedure, proconfig FROM our_functions
    AND NOT (lanname = 'c' AND oid::regprocedure::text IN (
      'washminute.now()', 'washminute.set_clock(timestamp with time zone,double precision)', 'washminute.current_user_id()', 'washminute.require_caller()',
      'washminute.raise(text,jsonb)', 'washminute.error_codes()', 'washminute.status_change_allowed()', 'washminute._creating_extension()',
+     'washminute._settings_changed()', 'washminute.live_status()', 'washminute.live_washmen()', 'washminute._check_live_index()',
+     -- these call one that has it, where SQL is needed
+     'washminute.report_location(text,double precision,double precision,double precision,timestamp with time zone)',
+     'washminute.report_locations(text[],double precision[],double precision[],timestamp with time zone[])',
+     'washminute.nearby_washmen(double precision,double precision,double precision,double precision,double precision,integer,interval)',
      'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c

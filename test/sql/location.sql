@@ -6,31 +6,35 @@ SET datestyle TO 'ISO, YMD';
 SELECT washminute.set_clock('2026-03-10 10:00+00', 0);
 SELECT washminute.upsert_user('location_' || n, 'washman') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT washminute.upsert_user('location_customer', 'customer');
+-- three are online, and in the live index where there is one; one is not
+SELECT washminute.set_washman_status('location_' || n, 'online') FROM generate_series(1, 3) AS n ORDER BY n;
 
 CREATE TEMPORARY VIEW positions AS
   SELECT washman_id, ST_X(last_location::geometry) AS longitude, ST_Y(last_location::geometry) AS latitude,
          last_location_updated_at, accuracy_m
     FROM washminute_data.washman_positions WHERE washman_id LIKE 'location\_%' ORDER BY washman_id COLLATE "C";
+-- the table has what the index holds once that is flushed
+\set look 'SELECT washminute.flush_locations() >= 0 AS flushed; SELECT * FROM positions'
 
 SELECT washminute.report_location('location_1', -9.6, 30.42);
 SELECT washminute.report_location(washman_id => 'location_2', longitude => -9.61, latitude => 30.43, accuracy_m => 12.5,
                                   recorded_at => '2026-03-10 09:59+00');
-SELECT * FROM positions;
+:look;
 
 -- an older position is ignored without an error, one of the same time is taken
 SELECT test_helpers.outcome($$SELECT washminute.report_location('location_1', 1, 1, NULL, '2026-03-10 09:59:59.999999+00')$$);
-SELECT * FROM positions;
-SELECT washminute.report_location('location_1', -9.5, 30.5, 0);
-SELECT * FROM positions;
+:look;
+SELECT washminute.report_location('location_1', -9.601, 30.421, 0);
+:look;
 
 -- a device's clock may run ahead by five seconds
 SELECT test_helpers.outcome($$SELECT washminute.report_location('location_2', -9.62, 30.43, 3, '2026-03-10 10:00:05+00')$$);
 SELECT test_helpers.outcome($$SELECT washminute.report_location('location_2', -9.63, 30.43, 3, '2026-03-10 10:00:05.000001+00')$$);
-SELECT * FROM positions WHERE washman_id = 'location_2';
+:look WHERE washman_id = 'location_2';
 
 -- the edges of the globe, and the oldest fix
 SELECT test_helpers.outcome($$SELECT washminute.report_location('location_3', 180, 90, 1e308, '4713-01-01 00:00+00 BC')$$);
-SELECT washman_id, last_location_updated_at, accuracy_m FROM positions WHERE washman_id = 'location_3';
+:look WHERE washman_id = 'location_3';
 SELECT test_helpers.outcome($$SELECT washminute.report_location('location_3', -180, -90)$$);
 
 -- bad input
@@ -69,9 +73,11 @@ SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
 --
 
 SELECT washminute.set_clock('2026-03-10 11:00+00', 0);
+-- nobody comes from the pole so fast: a second report confirms it
+SELECT washminute.report_location('location_3', -9.3, 30.3);
 SELECT washminute.report_locations(ARRAY['location_1', 'location_2', 'location_3', 'location_4'],
                                    ARRAY[-9.1, -9.2, -9.3, -9.4], ARRAY[30.1, 30.2, 30.3, 30.4]) AS taken;
-SELECT * FROM positions;
+:look;
 
 -- times of their own; what a single report would refuse is skipped: NULL, nobody, off the globe,
 -- the future, infinite times; so is what a single report would ignore; a NULL time is now
@@ -83,21 +89,21 @@ SELECT washminute.report_locations(
   ARRAY[30.1, 30, 30, 30, 30, 30, 30, 30, 30.3, 30.4, 30.5, 30.6, 30.7],
   ARRAY['2026-03-10 11:30+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2026-03-10 12:00:06+00', 'infinity',
         '-infinity', '2026-03-10 10:59+00', NULL]::timestamptz[]) AS taken;
-SELECT * FROM positions;
+:look;
 
 -- several of one washman: each that is not older than what was held when its turn came is taken,
 -- and the newest is kept, whatever the order
 SELECT washminute.report_locations(
   ARRAY['location_1', 'location_1', 'location_1', 'location_2', 'location_2'],
-  ARRAY[-7.1, -7.2, -7.3, -7.4, -7.5], ARRAY[30.1, 30.2, 30.3, 30.4, 30.5],
+  ARRAY[-8.1, -8.11, -8.105, -9.2, -9.2001], ARRAY[30.1, 30.1, 30.1, 30.2, 30.2001],
   ARRAY['2026-03-10 11:31+00', '2026-03-10 11:33+00', '2026-03-10 11:32+00', '2026-03-10 11:40+00', '2026-03-10 11:40+00']::timestamptz[]) AS taken;
-SELECT * FROM positions WHERE washman_id IN ('location_1', 'location_2');
+:look WHERE washman_id IN ('location_1', 'location_2');
 
 -- one by one, the same calls give the same
-SELECT washminute.report_location('location_3', -7.1, 30.1, NULL, '2026-03-10 11:31+00'),
-       washminute.report_location('location_3', -7.2, 30.2, NULL, '2026-03-10 11:33+00'),
-       washminute.report_location('location_3', -7.3, 30.3, NULL, '2026-03-10 11:32+00');
-SELECT longitude, latitude, last_location_updated_at FROM positions WHERE washman_id = 'location_3';
+SELECT washminute.report_location('location_3', -9.3, 30.3, NULL, '2026-03-10 11:31+00'),
+       washminute.report_location('location_3', -9.31, 30.3, NULL, '2026-03-10 11:33+00'),
+       washminute.report_location('location_3', -9.305, 30.3, NULL, '2026-03-10 11:32+00');
+:look WHERE washman_id = 'location_3';
 
 SELECT washminute.report_locations('{}', '{}', '{}') AS taken_of_none;
 SELECT washminute.report_locations('{}', '{}', '{}', '{}') AS taken_of_none;
@@ -118,6 +124,40 @@ SELECT call, test_helpers.outcome('SELECT washminute.report_locations(' || call 
     (9, $$'{location_1,location_2}', '{{1,2},{3,4}}', '{1,2}'$$)
   ) AS c (number, call) ORDER BY number;
 SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+
+--
+-- Nobody is faster than max_speed_kmh, 200
+--
+
+SELECT washminute.set_clock('2026-03-10 13:00+00', 0);
+SELECT washminute.report_location('location_' || n, -9 - n, 30) FROM generate_series(1, 4) AS n ORDER BY n;
+SELECT washminute.report_location('location_' || n, -9 - n, 30) FROM generate_series(1, 4) AS n ORDER BY n;
+:look;
+-- in six minutes 20 km, and 200 m for the scatter of fixes: 20.1 km is believed, 20.3 km is not
+SELECT washminute.set_clock('2026-03-10 13:06+00', 0);
+SELECT washminute.report_location('location_' || n, ST_X(place), ST_Y(place))
+  FROM generate_series(1, 4) AS n, LATERAL (SELECT ST_Project(ST_SetSRID(ST_MakePoint(-9 - n, 30), 4326)::geography, CASE WHEN n % 2 = 0 THEN 20100 ELSE 20300 END, 0)::geometry AS place) AS p ORDER BY n;
+:look;
+-- a second one that agrees confirms it; one that does not is another suspect, and one where he was is taken
+SELECT washminute.report_location('location_1', -10, 30.18315), washminute.report_location('location_3', -12, 40);
+:look;
+SELECT washminute.report_location('location_3', -12, 30.0001);
+:look;
+-- what was believed wrongly is forgotten: the first suspect is no more
+SELECT washminute.report_location('location_3', -12, 40);
+:look;
+-- in bulk: the first is a suspect, the second confirms it, one more goes back in vain
+SELECT washminute.report_locations('{location_2,location_2,location_2,location_4,location_4,location_4}', '{-20,-20,-11,-20,-20,-13}', '{10,10,30,10,10,30}') AS taken;
+:look;
+-- the setting holds from the next command on
+UPDATE washminute_data.settings SET value = 2000 WHERE name = 'max_speed_kmh';
+SELECT washminute.set_clock('2026-03-10 14:06+00', 0);
+SELECT washminute.report_location('location_' || n, -20, 20) FROM generate_series(2, 4, 2) AS n ORDER BY n;
+:look WHERE washman_id IN ('location_2', 'location_4');
+UPDATE washminute_data.settings SET value = 200 WHERE name = 'max_speed_kmh';
+SELECT washminute.set_washman_status('location_' || n, 'offline') FROM generate_series(1, 3) AS n ORDER BY n;
+SELECT answers OR online IS NOT NULL OR held IS NULL AS shown FROM washminute.live_status();
+SELECT washminute._check_live_index();
 
 -- positions come from washmen only, which is why they need no foreign key
 SELECT count(*) AS of_no_washman FROM washminute_data.washman_positions AS p

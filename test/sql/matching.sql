@@ -64,7 +64,7 @@ SELECT step, count(n.washman_id) > 0 AS found, bool_and(n.distance_m <= n.radius
  GROUP BY number, step ORDER BY number;
 
 -- a number of results; ties go by id
-SELECT washminute.report_location('matching_7000', 40, pg_temp.north(4000));
+SELECT washminute.report_location('matching_7000', 40, pg_temp.north(4000)), washminute.report_location('matching_7000', 40, pg_temp.north(4000));
 SELECT washman_id, round(distance_m::numeric, 3) AS metres FROM washminute.nearby_washmen(40, 10, max_results => 2);
 SELECT washman_id, round(distance_m::numeric, 3) AS metres FROM washminute.nearby_washmen(40, 10, max_results => 1);
 
@@ -123,12 +123,25 @@ AS $$
                     FROM pg_temp.by_brute_force(p.x, p.y, first, step, last, most) WITH ORDINALITY AS n) AS b
 $$;
 
+-- nobody flies: a second report confirms the first; then the table has it, too
+CREATE FUNCTION pg_temp.move(ids text[], longitudes float8[], latitudes float8[]) RETURNS integer LANGUAGE plpgsql
+AS $$
+DECLARE
+  taken integer := washminute.report_locations(ids, longitudes, latitudes);
+BEGIN
+  IF taken < cardinality(ids) THEN
+    taken := taken + washminute.report_locations(ids, longitudes, latitudes);
+  END IF;
+  PERFORM washminute.flush_locations();
+  RETURN taken;
+END
+$$;
 SELECT setseed(0.25) IS NOT NULL AS seeded;
 SELECT count(washminute.upsert_user('matching_r' || n, 'washman')) AS washmen FROM generate_series(1, 300) AS n;
 SELECT count(washminute.set_washman_status('matching_r' || n, 'online')) AS washmen FROM generate_series(1, 300) AS n;
 
 -- in and around a city, some at one and the same place
-SELECT washminute.report_locations(array_agg('matching_r' || n), array_agg(x), array_agg(y)) AS taken
+SELECT pg_temp.move(array_agg('matching_r' || n), array_agg(x), array_agg(y)) AS taken
   FROM (SELECT n, 60 + round(random()::numeric, CASE WHEN n <= 50 THEN 1 ELSE 8 END) AS x,
                -20 + round(random()::numeric, CASE WHEN n <= 50 THEN 1 ELSE 8 END) AS y
           FROM generate_series(1, 300) AS n) AS p;
@@ -138,7 +151,7 @@ SELECT * FROM pg_temp.compare('city, three', 60.5, -19.5, 1.4, 30000, 5000, 6000
 SELECT * FROM pg_temp.compare('city, narrow rings', 60.5, -19.5, 1.4, 500, 250, 20000, 50);
 
 -- across the antimeridian
-SELECT washminute.report_locations(array_agg('matching_r' || n), array_agg(x), array_agg(y)) AS taken
+SELECT pg_temp.move(array_agg('matching_r' || n), array_agg(x), array_agg(y)) AS taken
   FROM (SELECT n, CASE WHEN n % 2 = 0 THEN 180 - random() / 2 ELSE -180 + random() / 2 END AS x, random() - 0.5 AS y
           FROM generate_series(1, 300) AS n) AS p;
 SELECT * FROM pg_temp.compare('antimeridian, west', 180, 0, 0.5, 5000, 5000, 20000, 50);
@@ -151,7 +164,7 @@ SELECT (SELECT array_agg(n) FROM washminute.nearby_washmen(180, 0) AS n)
      = (SELECT array_agg(n) FROM washminute.nearby_washmen(-180, 0) AS n) AS one_meridian;
 
 -- at the poles
-SELECT washminute.report_locations(array_agg('matching_r' || n), array_agg(random() * 360 - 180),
+SELECT pg_temp.move(array_agg('matching_r' || n), array_agg(random() * 360 - 180),
                                    array_agg(CASE WHEN n % 2 = 0 THEN 1 ELSE -1 END * (90 - random() / 2))) AS taken
   FROM generate_series(1, 300) AS n;
 SELECT * FROM pg_temp.compare('north pole', 0, 90, 0.4, 5000, 5000, 20000, 50);
@@ -162,7 +175,7 @@ SELECT (SELECT array_agg(n.washman_id) FROM washminute.nearby_washmen(0, 90) AS 
 
 -- where a sphere, by which the index orders, tells another order than the spheroid: on the equator a
 -- degree northwards is shorter than one eastwards; the nearest comes after many who are farther
-SELECT washminute.report_locations(array_agg('matching_r' || n), array_agg(CASE WHEN n = 300 THEN 100 ELSE 100 + arc END),
+SELECT pg_temp.move(array_agg('matching_r' || n), array_agg(CASE WHEN n = 300 THEN 100 ELSE 100 + arc END),
                                    array_agg(CASE WHEN n = 300 THEN arc ELSE 0 END)) AS taken
   FROM (SELECT n, degrees((CASE WHEN n = 300 THEN 10020 ELSE 10000 + n / 20.0 END) / 6371008.77) AS arc FROM generate_series(1, 300) AS n) AS p;
 SELECT washman_id, round(distance_m) AS metres FROM washminute.nearby_washmen(100, 0, max_results => 3);
@@ -170,7 +183,7 @@ SELECT washman_id, round(distance_m) AS metres FROM pg_temp.by_brute_force(100, 
 SELECT washman_id, round(distance_m) AS metres FROM washminute.nearby_washmen(100, 0, max_results => 1);
 
 -- all over the globe, as far as there is anybody
-SELECT washminute.report_locations(array_agg('matching_r' || n), array_agg(random() * 360 - 180),
+SELECT pg_temp.move(array_agg('matching_r' || n), array_agg(random() * 360 - 180),
                                    array_agg(degrees(asin(random() * 2 - 1)))) AS taken
   FROM generate_series(1, 300) AS n;
 SELECT * FROM pg_temp.compare('globe', 0, 0, 360, 1000000, 500000, 20037508, 50);

@@ -451,7 +451,7 @@ INSERT INTO washminute_data.outbox (lane, event, data, created_at, state, queued
 SELECT lane, state <> '' AS state, CASE lane WHEN 'realtime' THEN queued END AS queued, in_flight, sent, failed,
        CASE lane WHEN 'realtime' THEN dead END AS dead,
        CASE lane WHEN 'realtime' THEN oldest_queued BETWEEN '1 hour' AND '1 hour 5 minutes' END AS oldest_queued,
-       breaker, last_error, epoch
+       breaker, last_error, COALESCE(epoch, 1) > 0 AS epoch
   FROM washminute.worker_status();
 DELETE FROM washminute_data.outbox WHERE event = 'outboxI';
 SELECT queued, dead, oldest_queued FROM washminute.worker_status() WHERE lane = 'realtime';

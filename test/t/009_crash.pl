@@ -19,6 +19,7 @@ UPDATE washminute_data.services SET duration_minutes = 1;
 SELECT washminute.upsert_user('v' || i, 'washman') FROM generate_series(1, 40) AS i;
 SELECT washminute.set_washman_status('v' || i, 'online') FROM generate_series(1, 40) AS i;
 SELECT washminute.report_location('v' || i, -7.61 + i * 0.001, 33.59) FROM generate_series(1, 40) AS i;
+SELECT washminute.flush_locations();
 SELECT washminute.settle_balance('v' || i, 100000, 'work ahead') FROM generate_series(1, 40) AS i;
 SQL
 

@@ -18,6 +18,7 @@ $standby->start;
 
 fill_marketplace($primary);
 $primary->safe_psql('postgres', booking('to be accepted', cash => ''));
+$primary->safe_psql('postgres', 'SELECT washminute.flush_locations()');
 $primary->wait_for_catchup($standby);
 
 # reads

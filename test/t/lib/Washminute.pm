@@ -240,6 +240,7 @@ SELECT FROM washminute.create_booking('amina', '{exterior}', -7.61, 33.59, 'rese
   washminute.now() + '1 day', 'key 1');
 SELECT washminute.settle_balance('w1', 150, 'paid in at the office');
 SELECT washminute.settle_balance('w2', -20.50, 'taken');
+SELECT washminute.flush_locations();
 SQL
 	return;
 }

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * live_sync.h
+ *		The live index and its table: loading, flushing; the worker's side.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_LIVE_SYNC_H
+#define WASHMINUTE_LIVE_SYNC_H
+
+/* From _PG_init. */
+extern void LiveSyncInit(void);
+
+/*
+ * Load or flush, if it is time to; never both.  True where there was something to
+ * do.  Only while the worker serves the database.
+ */
+extern bool LiveSyncTurn(void);
+
+/* When that is next (monotonic, microseconds); PG_INT64_MAX: not before a wake-up. */
+extern int64 LiveSyncAt(void);
+
+/* The worker ends: write what is there. */
+extern void LiveSyncEnd(void);
+
+/* Load again what may have been changed behind the triggers' back. */
+extern void LiveSyncReload(void);
+
+#endif							/* WASHMINUTE_LIVE_SYNC_H */

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * position_table.h
+ *		Positions in the table: of those whom the live index does not hold.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_POSITION_TABLE_H
+#define WASHMINUTE_POSITION_TABLE_H
+
+#include "dispatch/fix.h"
+
+typedef struct Report
+{
+	char	   *washman_id;
+	Fix			fix;
+	FixVerdict	verdict;
+} Report;
+
+/*
+ * Take reports in their order, and fill in the verdicts.  max_speed is in metres
+ * per second.  Needs an SPI connection.
+ */
+extern void PositionTableTake(Report *reports, int count, double max_speed);
+
+#endif							/* WASHMINUTE_POSITION_TABLE_H */
