@@ -114,9 +114,11 @@ CREATE OR REPLACE FUNCTION washminute_api.unregister_push_token(token text) RETU
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
+DECLARE
+  caller text := washminute.require_caller();
 BEGIN
   IF EXISTS (SELECT FROM washminute_data.push_tokens AS t
-              WHERE t.token = unregister_push_token.token AND t.user_id <> washminute.require_caller()) THEN
+              WHERE t.token = unregister_push_token.token AND t.user_id <> caller) THEN
     PERFORM washminute.raise('WM_NOT_YOURS');
   END IF;
   PERFORM washminute.unregister_push_token(token);

@@ -128,15 +128,21 @@ decline_request_body(FunctionCallInfo fcinfo)
 	PG_RETURN_VOID();
 }
 
-/* Tell the customer what became of his request. */
 static void
-TellCustomer(const Request *request, const char *event)
+Tell(const Request *request, const char *user_id, const char *audience, const char *event)
 {
-	Notice		notice = {request->customer_id, "customer", event, DT_NOEND};
+	Notice		notice = {user_id, audience, event, DT_NOEND};
 	JsonObject	data;
 
 	RequestData(request, &data);
 	(void) OutboxPush(&notice, 1, JsonClose(&data));
+}
+
+/* Tell the customer what became of his request. */
+static void
+TellCustomer(const Request *request, const char *event)
+{
+	Tell(request, request->customer_id, "customer", event);
 }
 
 /* The washman gives the job back: it is offered again, not to him. */
@@ -233,17 +239,14 @@ cancel_request_body(FunctionCallInfo fcinfo)
 
 	if (request.washman_id != NULL)
 	{
-		Notice		notice = {request.washman_id, "washman", "requestCancelled", DT_NOEND};
-		JsonObject	data;
-
 		LockWashman(request.washman_id);
 		SettingsRead(&settings);
 		RequestEndJob(&request, "cancelled", &settings);
-		RequestData(&request, &data);
-		(void) OutboxPush(&notice, 1, JsonClose(&data));
 	}
 	RequestMove(&request, "cancelled", capacity, actor_id, request.washman_id,
 				reason);
+	if (request.washman_id != NULL)
+		Tell(&request, request.washman_id, "washman", "requestCancelled");
 	RequestCancelOrder(&request, actor_id);
 	if (strcmp(capacity, ACTOR_CUSTOMER) != 0)
 		TellCustomer(&request, "requestCancelled");

@@ -97,7 +97,7 @@ static Check checks[] = {
 		"the worker holds a lane",
 		"Where a file is named: mend it, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes.",
 		{"SELECT lane || ': ' || state FROM washminute.worker_status()"
-			" WHERE state = 'paused' OR state LIKE 'washminute.%' OR state LIKE 'Expo: %' LIMIT 1"}},
+			" WHERE state = 'paused' OR state LIKE 'washminute.%' OR state LIKE 'Expo: %' OR state LIKE 'HTTP status %' LIMIT 1"}},
 	{NEEDS_DATA, "warning",
 		"a destination of the worker fails and is left alone for a while",
 		"See last_error of washminute.worker_status(); the breaker closes by itself when the destination answers again.",

@@ -92,15 +92,16 @@ static Statement insert_receipt = {
 
 static Statement insert_again = {
 	"INSERT INTO washminute_data.outbox"
-	"  (lane, recipient_id, audience, event, data, created_at, due_at, token)"
-	" VALUES ('push', $1, $2, $3, $4::pg_catalog.jsonb, $5, $6, $7)",
-	7, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID}
+	"  (lane, recipient_id, audience, event, data, created_at, due_at, token, correlation_id, expires_at)"
+	" VALUES ('push', $1, $2, $3, $4::pg_catalog.jsonb, $5, $6, $7, $8, NULLIF($9, 'infinity'))",
+	9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID,
+	TEXTOID, TIMESTAMPTZOID}
 };
 
 static Statement disable_token = {
 	"UPDATE washminute_data.push_tokens SET disabled_at = $2, disabled_reason = $3"
-	" WHERE token = $1 AND disabled_at IS NULL",
-	3, {TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	" WHERE token = $1 AND disabled_at IS NULL AND registered_at <= $4",
+	4, {TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static Statement delete_for_token = {
@@ -223,19 +224,18 @@ TemplateFill(const char *text, Jsonb *data)
 	return filled.data;
 }
 
-/* The data that the app gets: the message's, and which event it is. */
+/* The data that the app gets: the message's, and which event it is, which comes last to count. */
 static char *
 PushData(const Message *message)
 {
 	StringInfoData data;
 
 	initStringInfo(&data);
-	appendStringInfoString(&data, "{\"event\": ");
+	appendStringInfoString(&data, message->data);
+	data.data[--data.len] = '\0';	/* its closing brace */
+	appendStringInfo(&data, "%s\"event\": ", data.len > 1 ? ", " : "");
 	JsonEscape(&data, message->event);
-	if (strcmp(message->data, "{}") == 0)
-		appendStringInfoChar(&data, '}');
-	else
-		appendStringInfo(&data, ", %s", message->data + 1);
+	appendStringInfoChar(&data, '}');
 	return data.data;
 }
 
@@ -433,6 +433,9 @@ PushKeepTickets(const List *tickets, TimestampTz sent_at, double seconds)
 		JsonText(&element, "recipient", ticket->recipient_id);
 		JsonText(&element, "audience", ticket->audience);
 		JsonText(&element, "event", ticket->event);
+		JsonText(&element, "correlation", ticket->correlation_id);
+		JsonInt(&element, "createdAt", ticket->created_at);
+		JsonInt(&element, "expiresAt", ticket->expires_at);
 		JsonObjectMember(&element, "data", ticket->data);
 		appendStringInfo(&row, "%s%s", foreach_current_index(cell) > 0 ? ", " : "",
 						 JsonClose(&element));
@@ -458,6 +461,8 @@ PushReadTickets(const char *data, TimestampTz *sent_at)
 		Ticket	   *ticket = palloc(sizeof(Ticket));
 		Jsonb	   *element = lfirst(cell);
 		Jsonb	   *message = JsonMember(element, "data");
+		char	   *created_at = JsonMemberText(element, "createdAt");
+		char	   *expires_at = JsonMemberText(element, "expiresAt");
 
 		*ticket = (Ticket) {
 			.id = JsonMemberText(element, "id"),
@@ -465,6 +470,9 @@ PushReadTickets(const char *data, TimestampTz *sent_at)
 			.recipient_id = JsonMemberText(element, "recipient"),
 			.audience = JsonMemberText(element, "audience"),
 			.event = JsonMemberText(element, "event"),
+			.correlation_id = JsonMemberText(element, "correlation"),
+			.created_at = created_at ? strtoll(created_at, NULL, 10) : *sent_at,
+			.expires_at = expires_at ? strtoll(expires_at, NULL, 10) : DT_NOEND,
 			.data = message ? JsonbToCString(NULL, &message->root, VARSIZE(message)) : "{}"
 		};
 		if (ticket->id != NULL && ticket->token != NULL && ticket->event != NULL)
@@ -474,7 +482,7 @@ PushReadTickets(const char *data, TimestampTz *sent_at)
 }
 
 void
-PushDisableToken(const char *token, const char *reason)
+PushDisableToken(const char *token, const char *reason, TimestampTz registered_by)
 {
 	Arguments	disable = {0};
 	Arguments	delete = {0};
@@ -482,7 +490,9 @@ PushDisableToken(const char *token, const char *reason)
 	ArgumentText(&disable, token);
 	ArgumentDatum(&disable, TimestampTzGetDatum(ClockNow()));
 	ArgumentText(&disable, reason);
-	StatementRun(&disable_token, &disable);
+	ArgumentDatum(&disable, TimestampTzGetDatum(registered_by));
+	if (StatementRun(&disable_token, &disable) == 0)
+		return;
 	ArgumentText(&delete, token);
 	StatementRun(&delete_for_token, &delete);
 }
@@ -506,8 +516,10 @@ PushAgain(const Ticket *ticket, double seconds)
 	ArgumentText(&arguments, ticket->audience);
 	ArgumentText(&arguments, ticket->event);
 	ArgumentText(&arguments, ticket->data);
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ticket->created_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(SecondsFromNow(seconds)));
 	ArgumentText(&arguments, ticket->token);
+	ArgumentText(&arguments, ticket->correlation_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ticket->expires_at));
 	StatementRun(&insert_again, &arguments);
 }

@@ -50,6 +50,9 @@ typedef struct Ticket
 	char	   *audience;		/* may be NULL */
 	char	   *event;
 	char	   *data;
+	char	   *correlation_id; /* may be NULL */
+	TimestampTz created_at;		/* business's clock, as the next */
+	TimestampTz expires_at;		/* DT_NOEND: never */
 } Ticket;
 
 /* Keep tickets (Ticket *), sent at that time, to be asked for in so many seconds. */
@@ -59,8 +62,12 @@ extern void PushKeepTickets(const List *tickets, TimestampTz sent_at,
 /* The tickets of a row, and when they were sent. */
 extern List *PushReadTickets(const char *data, TimestampTz *sent_at);
 
-/* Nothing is sent to that device any more, and what waits for it goes. */
-extern void PushDisableToken(const char *token, const char *reason);
+/*
+ * Nothing is sent to that device any more, and what waits for it goes; unless it
+ * was registered after that time, by the business's clock.
+ */
+extern void PushDisableToken(const char *token, const char *reason,
+							 TimestampTz registered_by);
 
 extern void PushKeepProject(const char *token, const char *project);
 

@@ -210,17 +210,23 @@ PassBegin(QueueCursor *cursor)
 {
 	Snapshot	snapshot = GetLatestSnapshot();
 	FullTransactionId next = ReadNextFullTransactionId();
+	TransactionId own = GetTopTransactionIdIfAny();
 	uint64	   *running = malloc((snapshot->xcnt + 1) * sizeof(uint64));
+	int			count = 0;
 
 	if (running == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
-		running[i] = WideXid(snapshot->xip[i], next);
+		running[count++] = WideXid(snapshot->xip[i], next);
+
+	/* a snapshot leaves its own transaction out, which may write rows yet (FanOut) */
+	if (TransactionIdIsValid(own) && TransactionIdPrecedes(own, snapshot->xmax))
+		running[count++] = WideXid(own, next);
 
 	cursor->pass_xmax = WideXid(snapshot->xmax, next);
 	cursor->pass_running = running;
-	cursor->pass_running_count = (int) snapshot->xcnt;
+	cursor->pass_running_count = count;
 	cursor->in_pass = true;
 	cursor->in_running = cursor->seen_running_count > 0;
 	cursor->at_xid = cursor->in_running ? 0 : cursor->seen_xmax;

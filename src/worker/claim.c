@@ -104,7 +104,6 @@ ClaimFor(Destination *destination, int64 epoch)
 	const LaneKind *kind = destination->kind;
 	TimestampTz wall = GetCurrentTimestamp();
 	List	   *messages;
-	List	   *claimed = NIL;
 
 	if (room == 0 || !QueueCursorHasWork(&destination->cursor, wall))
 		return NIL;
@@ -115,15 +114,7 @@ ClaimFor(Destination *destination, int64 epoch)
 		messages = kind->expand(destination, messages, epoch);
 	if (messages == NIL)
 		return NIL;
-	LimiterTake(&destination->limiter, now, list_length(messages));
 	TellOrphans(destination, messages);
 	WarnOfBacklog(destination, linitial(messages), now);
-	for (int from = 0, count; from < list_length(messages); from += count)
-	{
-		for (count = 1; count < kind->batch && from + count < list_length(messages); count++)
-			if (kind->fits && !kind->fits(list_nth(messages, from), list_nth(messages, from + count)))
-				break;
-		claimed = lappend(claimed, DeliveryMake(destination, messages, from, count));
-	}
-	return claimed;
+	return DeliveriesMake(destination, messages, kind->batch);
 }

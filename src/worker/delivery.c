@@ -17,28 +17,61 @@
 #include "worker/status.h"
 #include "worker/stopwatch.h"
 
-Delivery *
-DeliveryMake(Destination *destination, const List *messages, int from, int count)
+static Delivery *
+DeliveryMake(Destination *destination, const List *messages)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "washminute delivery",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext previous = MemoryContextSwitchTo(context);
 	Delivery   *delivery = palloc0(sizeof(Delivery));
+	ListCell   *cell;
 
 	delivery->context = context;
 	delivery->destination = destination;
-	delivery->results = palloc0(count * sizeof(QueueResult));
-	for (int i = 0; i < count; i++)
+	delivery->messages = list_copy(messages);
+	delivery->results = palloc0(list_length(messages) * sizeof(QueueResult));
+	foreach(cell, messages)
 	{
-		Message    *message = list_nth(messages, from + i);
+		Message    *message = lfirst(cell);
 
 		MemoryContextSetParent(message->context, context);
-		delivery->messages = lappend(delivery->messages, message);
-		delivery->results[i].outbox_id = message->outbox_id;
+		delivery->results[foreach_current_index(cell)].outbox_id = message->outbox_id;
 	}
 	MemoryContextSwitchTo(previous);
 	return delivery;
+}
+
+List *
+DeliveriesMake(Destination *destination, const List *messages, int most)
+{
+	const LaneKind *kind = destination->kind;
+	List	   *groups = NIL;	/* lists of messages */
+	List	   *deliveries = NIL;
+	ListCell   *cell;
+	ListCell   *place;
+
+	foreach(cell, messages)
+	{
+		bool		placed = false;
+
+		foreach(place, groups)
+		{
+			List	   *group = lfirst(place);
+
+			if (list_length(group) == most ||
+				(kind->fits && !kind->fits(linitial(group), lfirst(cell))))
+				continue;
+			lfirst(place) = lappend(group, lfirst(cell));
+			placed = true;
+			break;
+		}
+		if (!placed)
+			groups = lappend(groups, list_make1(lfirst(cell)));
+	}
+	foreach(place, groups)
+		deliveries = lappend(deliveries, DeliveryMake(destination, lfirst(place)));
+	return deliveries;
 }
 
 void
@@ -138,14 +171,28 @@ PauseDestination(Destination *destination, int64 retry_after, int64 now)
 	return pause;
 }
 
+/* Why the lane is held: a message before may have gone well. */
+static const char *
+FirstReleased(const Delivery *delivery)
+{
+	for (int i = 0; i < list_length(delivery->messages); i++)
+		if (delivery->results[i].outcome == OUTCOME_RELEASED)
+			return delivery->results[i].error;
+	return "";
+}
+
 bool
 DeliverySettle(Delivery *delivery)
 {
 	Destination *destination = delivery->destination;
 	int64		now = MonotonicNow();
 	int64		pause = 0;
+	Verdict		verdict;
 
-	switch (destination->kind->judge(delivery))
+	verdict = destination->kind->judge(delivery);
+	for (int i = 0; i < list_length(delivery->messages); i++)
+		DeliveryClean(delivery->results[i].error);
+	switch (verdict)
 	{
 		case VERDICT_ILL:
 			if (BreakerFailed(&destination->breaker, now,
@@ -160,8 +207,9 @@ DeliverySettle(Delivery *delivery)
 			pause = PauseDestination(destination, delivery->http.retry_after, now);
 			break;
 		case VERDICT_HELD:
-			pause = HOLD_FOR;
-			DestinationHold(destination->lane, delivery->results[0].error);
+			/* the rows are ready as soon as the lane is */
+			pause = SECOND;
+			DestinationHold(destination->lane, FirstReleased(delivery));
 			break;
 		case VERDICT_SPLIT:
 			return false;

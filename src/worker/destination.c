@@ -70,6 +70,7 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	Destination *destination = DestinationFind(lane, listener);
 	const LaneSettings *settings = &lane_settings[lane];
 	const char *reason = NULL;
+	const char *problem;
 
 	destination->kind = lane_kinds[lane];
 	destination->settings = settings;
@@ -87,15 +88,19 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 			pfree(destination->url);
 		destination->url = MemoryContextStrdup(destination->context, url);
 	}
-	LimiterSet(&destination->limiter, settings->rate_per_second);
-	destination->held = false;
+	LimiterSet(&destination->limiter, settings->rate_per_second, 1);
+	if (destination->held)
+		reason = destination->held_for;
 
 	if (destination->kind == NULL)
 		reason = "nothing sends this lane in this version";
 	else if (settings->paused)
 		reason = "paused";
-	else if ((reason = destination->kind->prepare(destination)) != NULL)
+	else if ((problem = destination->kind->prepare(destination)) != NULL)
+	{
 		destination->enabled = false;
+		reason = problem;
+	}
 	if (reason != NULL)
 		StatusHeld(lane, reason);
 }
@@ -179,10 +184,22 @@ DestinationsRead(int64 epoch)
 						buried)));
 }
 
+/*
+ * How many messages are worth a request: with a rate limit a batch is not sent off
+ * in crumbs that fill all places, as long as there are answers to wait for.
+ */
+static int
+Worthwhile(const Destination *destination)
+{
+	return destination->in_flight == 0 || destination->kind->batch == 1 ? 1 :
+		Max(1, destination->limiter.burst * 3 / 5);
+}
+
 int
 DestinationRoom(const Destination *destination, int64 now)
 {
 	int			requests;
+	int			allowed;
 
 	if (!destination->enabled || now < destination->paused_until)
 		return 0;
@@ -197,12 +214,13 @@ DestinationRoom(const Destination *destination, int64 now)
 		case BREAKER_CLOSED:
 			break;
 	}
-	return requests <= 0 ? 0 :
-		LimiterAllows(&destination->limiter, now, requests * destination->kind->batch);
+	allowed = LimiterAllows(&destination->limiter, now,
+							Max(0, requests) * destination->kind->batch);
+	return allowed < Worthwhile(destination) ? 0 : allowed;
 }
 
 int64
-DestinationRoomAt(const Destination *destination, int64 now)
+DestinationRoomAt(const Destination *destination, int64 now, int count)
 {
 	int64		at;
 
@@ -212,8 +230,22 @@ DestinationRoomAt(const Destination *destination, int64 now)
 		(destination->in_flight > 0 &&
 		 BreakerLook(&destination->breaker, now) == BREAKER_HALF_OPEN))
 		return 0;
-	at = Max(destination->paused_until, LimiterNext(&destination->limiter, now));
+	at = Max(destination->paused_until,
+			 LimiterNext(&destination->limiter, now, Max(count, Worthwhile(destination))));
+
+	/* out of descriptors: an answer will wake us, or somebody else closes some */
+	if (HttpRoom(1) == 0)
+		at = Max(at, now + SECOND);
 	return Max(at, destination->breaker.open_until);
+}
+
+bool
+DestinationMayStart(const Destination *destination, int64 now, int count)
+{
+	int			burst = Min(count, destination->limiter.burst);
+
+	return DestinationRoom(destination, now) > 0 &&
+		LimiterAllows(&destination->limiter, now, burst) == burst;
 }
 
 void
@@ -228,11 +260,28 @@ DestinationHold(Lane lane, const char *reason)
 		if (destination->lane != lane)
 			continue;
 		destination->held = true;
+		strlcpy(destination->held_for, reason, sizeof(destination->held_for));
 		destination->paused_until = MonotonicNow() + HOLD_FOR;
 		StatusHeld(lane, reason);
 		ereport(WARNING,
 				(errmsg("washminute worker: held %s reason=\"%s\"",
 						destination->shown, reason)));
+	}
+}
+
+void
+DestinationsRelease(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, destinations)
+	{
+		Destination *destination = lfirst(cell);
+
+		if (!destination->held)
+			continue;
+		destination->held = false;
+		destination->paused_until = 0;
 	}
 }
 

@@ -106,6 +106,7 @@ EngineReload(void)
 
 	HttpConfigure();
 	LiveSyncReload();
+	DestinationsRelease();
 	routes_known = false;
 	foreach(cell, destinations)
 		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
@@ -228,6 +229,7 @@ StartDelivery(Delivery *delivery)
 	if (HttpStart(&delivery->http))
 	{
 		destination->in_flight++;
+		LimiterTake(&destination->limiter, MonotonicNow(), list_length(delivery->messages));
 		if (first->attempts == 1)
 			StatusTime(destination->lane, STAGE_QUEUED,
 					   (double) (GetCurrentTimestamp() - first->queued_at) / SECOND);
@@ -241,6 +243,7 @@ StartDelivery(Delivery *delivery)
 	MemoryContextSwitchTo(previous);
 }
 
+/* What does not fit together may need more requests than there are places. */
 static void
 StartClaimed(void)
 {
@@ -248,12 +251,18 @@ StartClaimed(void)
 
 	foreach(cell, claimed)
 	{
-		((Delivery *) lfirst(cell))->destination->error_pause = 0;
-		StartDelivery(lfirst(cell));
+		Delivery   *delivery = lfirst(cell);
+		Destination *destination = delivery->destination;
+
+		destination->error_pause = 0;
+		if (destination->in_flight < destination->settings->concurrency)
+			StartDelivery(delivery);
+		else
+			RecordStartLater(delivery);
 	}
 }
 
-/* Parts of requests that were refused, as their destinations have room. */
+/* Parts of requests that were refused and the like, as there is room. */
 static void
 StartAgain(void)
 {
@@ -262,11 +271,10 @@ StartAgain(void)
 	foreach(cell, record_again)
 	{
 		Delivery   *delivery = lfirst(cell);
-		int64		now = MonotonicNow();
 
-		if (DestinationRoom(delivery->destination, now) == 0)
+		if (!DestinationMayStart(delivery->destination, MonotonicNow(),
+								 list_length(delivery->messages)))
 			continue;
-		LimiterTake(&delivery->destination->limiter, now, list_length(delivery->messages));
 		record_again = foreach_delete_current(record_again, cell);
 		StartDelivery(delivery);
 	}
@@ -415,16 +423,23 @@ EngineTimeout(bool may_claim)
 		{
 			Destination *destination = lfirst(cell);
 			const QueueCursor *cursor = &destination->cursor;
-			int64		room_at = DestinationRoomAt(destination, now);
+			int64		room_at = DestinationRoomAt(destination, now, 1);
 
 			if (room_at == 0)
 				continue;
-			if (record_again != NIL)
-				at = Min(at, room_at);
 			if (QueueCursorHasWork(cursor, wall))
 				at = Min(at, room_at);
 			else if (cursor->next_due != DT_NOEND)
 				at = Min(at, Max(room_at, now + (cursor->next_due - wall)));
+		}
+		foreach(cell, record_again)
+		{
+			const Delivery *delivery = lfirst(cell);
+			int64		room_at = DestinationRoomAt(delivery->destination, now,
+													list_length(delivery->messages));
+
+			if (room_at != 0)
+				at = Min(at, room_at);
 		}
 	}
 	if (at == PG_INT64_MAX)

@@ -68,6 +68,21 @@ ExpoRequestError(Jsonb *body)
 	return code ? code : pstrdup("an error without a code");
 }
 
+/* https, or http to this machine. */
+static bool
+IsSafeUrl(const char *url)
+{
+	static const char *const own[] = {"http://127.0.0.1", "http://localhost"};
+
+	if (strncmp(url, "https://", strlen("https://")) == 0)
+		return true;
+	for (int i = 0; i < lengthof(own); i++)
+		if (strncmp(url, own[i], strlen(own[i])) == 0 &&
+			strchr(":/", url[strlen(own[i])]) != NULL)
+			return true;
+	return false;
+}
+
 bool
 ExpoConfigure(const char **problem)
 {
@@ -76,9 +91,7 @@ ExpoConfigure(const char **problem)
 
 	*problem = NULL;
 	authorization[0] = '\0';
-	if (strncmp(washminute_expo_url, "https://", 8) != 0 &&
-		strncmp(washminute_expo_url, "http://127.0.0.1", 16) != 0 &&
-		strncmp(washminute_expo_url, "http://localhost", 16) != 0)
+	if (!IsSafeUrl(washminute_expo_url))
 		*problem = "washminute.expo_url must be https";
 	else if (washminute_expo_access_token_file[0] != '\0')
 	{

@@ -42,6 +42,7 @@ typedef struct Destination
 	bool		listed;			/* still in the tables */
 	bool		gone;			/* it wants no more, which is to be recorded */
 	bool		held;			/* see VERDICT_HELD */
+	char		held_for[QUEUE_ERROR_MAX + 1];	/* the reason */
 	unsigned char secret[SECRET_BYTES];
 
 	QueueCursor cursor;
@@ -125,19 +126,27 @@ extern void DestinationsRead(int64 epoch);
 /* How many messages it can start at that (monotonic) time. */
 extern int	DestinationRoom(const Destination *destination, int64 now);
 
-/* When there may be room, where only time stands in the way; 0: not known. */
-extern int64 DestinationRoomAt(const Destination *destination, int64 now);
+/* When there may be room for so many, where only time stands in the way; 0: not known. */
+extern int64 DestinationRoomAt(const Destination *destination, int64 now, int count);
+
+/* May a request of so many messages be started? */
+extern bool DestinationMayStart(const Destination *destination, int64 now, int count);
 
 /* Send nothing for a while, and say why, until it answers well again. */
 extern void DestinationHold(Lane lane, const char *reason);
+
+/* Whatever is held may try again. */
+extern void DestinationsRelease(void);
 
 /* There are new rows; or the worker itself has written some for later. */
 extern void DestinationNews(Lane lane);
 extern void DestinationDue(Lane lane, double seconds);
 
-/* A request of count messages from that one on, which become its own. */
-extern Delivery *DeliveryMake(Destination *destination, const List *messages,
-							  int from, int count);
+/*
+ * Requests (Delivery *) of messages, which become theirs: of those that may go
+ * together, at most so many in one.  In the caller's memory context.
+ */
+extern List *DeliveriesMake(Destination *destination, const List *messages, int most);
 
 /*
  * Judge a delivery that was answered: all results are filled in, and what the

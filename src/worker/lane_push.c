@@ -19,6 +19,12 @@
 #include "worker/expo.h"
 #include "worker/lane.h"
 
+/*
+ * Messages at once after a pause.  Expo allows 600 in a second, so with the usual
+ * 500 there is room for this and for the network's irregularity.
+ */
+#define PUSH_BURST 60
+
 #define MESSAGE_AT(delivery, i) ((Message *) list_nth((delivery)->messages, i))
 #define PUSH_AT(delivery, i) ((PushMessage *) MESSAGE_AT(delivery, i)->extra)
 
@@ -27,7 +33,7 @@ PushLanePrepare(Destination *destination)
 {
 	const char *problem;
 
-	LimiterSet(&destination->limiter, washminute_expo_rate_limit);
+	LimiterSet(&destination->limiter, washminute_expo_rate_limit, PUSH_BURST);
 	PushTemplatesRead();
 	return ExpoConfigure(&problem) ? NULL : problem;
 }
@@ -157,7 +163,8 @@ JudgeRefusal(Delivery *delivery, Jsonb *body, const char *code)
 		DeliveryJudge(delivery, OUTCOME_RELEASED, error);
 		return VERDICT_BUSY;
 	}
-	if (strcmp(code, "PUSH_TOO_MANY_EXPERIENCE_IDS") == 0 && LearnProjects(delivery, body))
+	if (strcmp(code, "PUSH_TOO_MANY_EXPERIENCE_IDS") == 0 &&
+		list_length(delivery->messages) > 1 && LearnProjects(delivery, body))
 		return VERDICT_SPLIT;
 	if (status >= 500 || status == 200)
 	{
@@ -227,7 +234,10 @@ TicketOf(const Message *message)
 		.recipient_id = message->recipient_id,
 		.audience = message->audience,
 		.event = message->event,
-		.data = message->data
+		.data = message->data,
+		.correlation_id = message->correlation_id,
+		.created_at = message->created_at,
+		.expires_at = message->expires_at
 	};
 	return ticket;
 }
@@ -246,7 +256,7 @@ PushLaneRecord(Delivery *delivery)
 		if (push->ticket != NULL)
 			tickets = lappend(tickets, TicketOf(MESSAGE_AT(delivery, i)));
 		if (push->gone)
-			PushDisableToken(push->token, "DeviceNotRegistered");
+			PushDisableToken(push->token, "DeviceNotRegistered", DT_NOEND);
 		if (push->learnt)
 			PushKeepProject(push->token, push->project);
 	}

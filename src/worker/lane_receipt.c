@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/settings.h"
@@ -22,7 +23,7 @@
 /* Seconds after which Expo has forgotten a receipt. */
 #define RECEIPT_LIFE (24 * SECS_PER_HOUR)
 
-/* Seconds for which a push that failed by others' fault is worth another try. */
+/* Seconds from its writing on for which a push that failed by others' fault is worth another try. */
 #define AGAIN_LIFE SECS_PER_HOUR
 #define AGAIN_SECONDS 60
 
@@ -107,6 +108,7 @@ JudgeReceipts(Receipts *receipts, Jsonb *answer, QueueResult *result)
 				receipts->again = lappend(receipts->again, ticket);
 				break;
 			case EXPO_NEVER:
+				DeliveryClean(error);
 				ereport(WARNING,
 						(errmsg("washminute worker: push refused recipient=%s event=%s error=\"%s\"",
 								ticket->recipient_id, ticket->event, error)));
@@ -163,20 +165,31 @@ NextLook(double age, double first)
 static void
 ReceiptRecord(Delivery *delivery)
 {
-	Receipts   *receipts = ((Message *) linitial(delivery->messages))->extra;
+	const Message *message = linitial(delivery->messages);
+	Receipts   *receipts = message->extra;
 	double		age = SecondsSince(receipts->sent_at);
 	Settings	settings;
 	ListCell   *cell;
 
+	/* not one that was registered since it was sent to */
 	foreach(cell, receipts->gone)
-		PushDisableToken(((Ticket *) lfirst(cell))->token, "DeviceNotRegistered");
+		PushDisableToken(((Ticket *) lfirst(cell))->token, "DeviceNotRegistered",
+						 message->created_at);
 	if (receipts->credentials != NULL)
 		DestinationHold(LANE_PUSH, receipts->credentials);
 	foreach(cell, receipts->again)
 	{
-		if (age > AGAIN_LIFE)
-			break;
-		PushAgain(lfirst(cell), AGAIN_SECONDS);
+		Ticket	   *ticket = lfirst(cell);
+
+		if (ClockNow() - ticket->created_at > AGAIN_LIFE * USECS_PER_SEC ||
+			ticket->expires_at <= ClockNow())
+		{
+			ereport(LOG,
+					(errmsg("washminute worker: push given up recipient=%s event=%s",
+							ticket->recipient_id, ticket->event)));
+			continue;
+		}
+		PushAgain(ticket, AGAIN_SECONDS);
 		DestinationDue(LANE_PUSH, AGAIN_SECONDS);
 	}
 	if (receipts->missing == NIL)

@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * limiter.c
- *		A rate limit without bursts: the generic cell rate algorithm.
+ *		A rate limit: the generic cell rate algorithm.
+ *
+ * In any second there are at most a second's messages and a burst.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,16 +17,20 @@
 #define LIMITER_SLACK 20000.0
 
 void
-LimiterSet(Limiter *limiter, int rate_per_second)
+LimiterSet(Limiter *limiter, int rate_per_second, int burst)
 {
 	limiter->interval = rate_per_second > 0 ? 1e6 / rate_per_second : 0;
+	limiter->burst = burst;
 }
 
 /* The time that the next message counts from. */
 static double
 LimiterBase(const Limiter *limiter, int64 now)
 {
-	return Max(limiter->next, (double) now - Min(LIMITER_SLACK, limiter->interval * 10));
+	double		slack = Max(Min(LIMITER_SLACK, limiter->interval * 10),
+							limiter->interval * (limiter->burst - 1));
+
+	return Max(limiter->next, (double) now - slack);
 }
 
 int
@@ -45,7 +51,8 @@ LimiterTake(Limiter *limiter, int64 now, int count)
 }
 
 int64
-LimiterNext(const Limiter *limiter, int64 now)
+LimiterNext(const Limiter *limiter, int64 now, int count)
 {
-	return limiter->interval == 0 ? now : Max(now, (int64) ceil(limiter->next));
+	return limiter->interval == 0 ? now :
+		Max(now, (int64) ceil(limiter->next + limiter->interval * (Min(count, limiter->burst) - 1)));
 }

@@ -43,6 +43,12 @@ KeepDelivery(List *list, Delivery *delivery)
 }
 
 void
+RecordStartLater(Delivery *delivery)
+{
+	record_again = KeepDelivery(record_again, delivery);
+}
+
+void
 RecordAdd(Delivery *delivery)
 {
 	finished = KeepDelivery(finished, delivery);
@@ -55,24 +61,14 @@ RecordAdd(Delivery *delivery)
 static void
 DeliverySplit(Delivery *delivery)
 {
-	const LaneKind *kind = delivery->destination->kind;
-	List	   *messages = delivery->messages;
-	int			count = list_length(messages);
-	int			part_end;
+	int			count = list_length(delivery->messages);
+	List	   *parts = DeliveriesMake(delivery->destination, delivery->messages, count);
+	ListCell   *cell;
 
-	for (int from = 0; from < count; from = part_end)
-	{
-		part_end = from + 1;
-		while (part_end < count &&
-			   (kind->fits == NULL ||
-				kind->fits(list_nth(messages, from), list_nth(messages, part_end))))
-			part_end++;
-		if (part_end - from == count)
-			part_end = from + (count + 1) / 2;
-		record_again = KeepDelivery(record_again,
-									DeliveryMake(delivery->destination, messages, from,
-												 part_end - from));
-	}
+	if (list_length(parts) == 1)
+		parts = DeliveriesMake(delivery->destination, delivery->messages, (count + 1) / 2);
+	foreach(cell, parts)
+		RecordStartLater(lfirst(cell));
 	MemoryContextDelete(delivery->context);
 }
 
@@ -294,8 +290,14 @@ RecordCommitted(void)
 		{
 			Outcome		outcome = delivery->results[i].outcome;
 
-			if (outcome == OUTCOME_RETRY || outcome == OUTCOME_RELEASED)
-				cursor->next_due = Min(cursor->next_due, delivery->results[i].due_at);
+			TimestampTz due_at = delivery->results[i].due_at;
+
+			if (outcome != OUTCOME_RETRY && outcome != OUTCOME_RELEASED)
+				continue;
+			cursor->next_due = Min(cursor->next_due, due_at);
+
+			/* one that was recorded late may be due already, and passed */
+			cursor->due_seen = Min(cursor->due_seen, due_at - 1);
 		}
 		left = left || !delivery->destination->listed;
 		MemoryContextDelete(delivery->context);

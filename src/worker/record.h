@@ -16,8 +16,11 @@ extern void RecordTakeAnswers(void);
 /* This one is over, too: it was not even started. */
 extern void RecordAdd(Delivery *delivery);
 
-/* Deliveries that are to be sent once more, in parts; the caller takes them out. */
+/* Deliveries that wait for a place; the caller takes them out. */
 extern List *record_again;
+
+/* One more of them. */
+extern void RecordStartLater(Delivery *delivery);
 
 /* How many deliveries are not recorded yet. */
 extern int	RecordWaiting(void);

@@ -21,6 +21,7 @@
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "tcop/tcopprot.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -28,6 +29,7 @@
 
 static volatile sig_atomic_t asked = false;
 static volatile sig_atomic_t committing = false;
+static volatile sig_atomic_t in_turn = false;
 static TimeoutId turn_timeout;
 
 /* How long a turn may last once a stop is asked for, more or less. */
@@ -48,6 +50,14 @@ StopHandler(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* Whoever cancels the worker's statement ends a turn, and no more than that. */
+static void
+CancelHandler(SIGNAL_ARGS)
+{
+	if (in_turn)
+		StatementCancelHandler(postgres_signal_arg);
+}
+
 /* A turn has lasted so long that a stop can wait for it no more. */
 static void
 TurnLasts(void)
@@ -63,12 +73,14 @@ void
 StopInit(void)
 {
 	pqsignal(SIGTERM, StopHandler);
+	pqsignal(SIGINT, CancelHandler);
 	turn_timeout = RegisterTimeout(USER_TIMEOUT, TurnLasts);
 }
 
 void
 StopTurnBegin(void)
 {
+	in_turn = true;
 	enable_timeout_every(turn_timeout,
 						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), TURN_PATIENCE_MS),
 						 TURN_PATIENCE_MS);
@@ -78,6 +90,8 @@ void
 StopTurnEnd(void)
 {
 	disable_timeout(turn_timeout, false);
+	in_turn = false;
+	QueryCancelPending = false;
 
 	/* an error in a commit comes here, too */
 	committing = false;
