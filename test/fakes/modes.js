@@ -68,6 +68,12 @@ function retryAfter(value)
 	return seconds === undefined ? String(value) : new Date(Date.now() + Number(seconds) * 1000).toUTCString();
 }
 
+// The answer to what was held.
+function answerHeld(response)
+{
+	reply(response, response.heldStatus, { 'content-type': 'application/json' }, okBody);
+}
+
 // One byte at a time keeps a client busy that only watches for silence.
 function trickle(response, { every_ms: every = 200, bytes = 1_000_000 })
 {
@@ -112,11 +118,12 @@ function hugeHeaders(response)
 	reply(response, 200, headers, okBody);
 }
 
-// Who leaves is held no longer.
-function hold(response)
+// Who leaves is held no longer.  The status is that of the answer in the end.
+function hold(response, { status = 200 })
 {
 	const { held } = response.req.hook;
 	held.add(response);
+	response.heldStatus = status;
 	response.on('close', () => held.delete(response));
 }
 
@@ -185,4 +192,4 @@ function refusal(step)
 	return undefined;
 }
 
-module.exports = { answer, answerOk, isEarly, refusal, reply, rememberTransport };
+module.exports = { answer, answerHeld, answerOk, isEarly, refusal, reply, rememberTransport };

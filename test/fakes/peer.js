@@ -29,7 +29,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { parseArgs } = require('node:util');
 const { Hook } = require('./hook.js');
-const { answer, answerOk, isEarly, refusal, reply, rememberTransport } = require('./modes.js');
+const { answer, answerHeld, answerOk, isEarly, refusal, reply, rememberTransport } = require('./modes.js');
 
 const hooks = new Map();
 
@@ -148,7 +148,7 @@ function release(hook, response)
 {
 	const held = [...hook.held];
 	hook.held.clear();
-	held.forEach(answerOk);
+	held.forEach(answerHeld);
 	tell(response, 200, { released: held.length });
 }
 
