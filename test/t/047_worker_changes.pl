@@ -247,6 +247,7 @@ $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 hears('mark', 'cancelled: the worker goes on');
 is($peer->release('hook'), 1, 'cancelled: the request is still there');
 is_done('hook', 'cancelled: and is recorded');
+is(worker_pid($node), $pid, 'cancelled: by the same process');
 
 # in the midst of its work
 $peer->forget;
