@@ -413,7 +413,8 @@ SecondsFromNow(double seconds)
 }
 
 void
-PushKeepTickets(const List *tickets, TimestampTz sent_at, double seconds)
+PushKeepTickets(const List *tickets, TimestampTz sent_at, TimestampTz told_at,
+				double seconds)
 {
 	Arguments	arguments = {0};
 	JsonObject	row;
@@ -442,7 +443,7 @@ PushKeepTickets(const List *tickets, TimestampTz sent_at, double seconds)
 	}
 	appendStringInfoChar(&row, ']');
 	ArgumentText(&arguments, JsonClose(&row));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(told_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(SecondsFromNow(seconds)));
 	StatementRun(&insert_receipt, &arguments);
 }

@@ -55,9 +55,12 @@ typedef struct Ticket
 	TimestampTz expires_at;		/* DT_NOEND: never */
 } Ticket;
 
-/* Keep tickets (Ticket *), sent at that time, to be asked for in so many seconds. */
+/*
+ * Keep tickets (Ticket *), sent at that time, which was told_at by the business's
+ * clock, to be asked for in so many seconds.
+ */
 extern void PushKeepTickets(const List *tickets, TimestampTz sent_at,
-							double seconds);
+							TimestampTz told_at, double seconds);
 
 /* The tickets of a row, and when they were sent. */
 extern List *PushReadTickets(const char *data, TimestampTz *sent_at);

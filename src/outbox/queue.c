@@ -152,7 +152,7 @@ static Statement select_prepared = {
 
 static Statement disable_listener = {
 	"UPDATE washminute_data.listeners SET enabled = false WHERE name IN"
-	" (SELECT name FROM washminute_data.listeners WHERE name = $1 AND url = $2"
+	" (SELECT name FROM washminute_data.listeners WHERE name = $1 AND url = $2 AND enabled"
 	"     FOR UPDATE SKIP LOCKED)",
 	2, {TEXTOID, TEXTOID}
 };

@@ -76,7 +76,12 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	destination->settings = settings;
 	destination->enabled = enabled && destination->kind != NULL && !settings->paused;
 	destination->listed = true;
-	destination->gone = false;
+
+	/* until that is recorded, the table does not know */
+	if (!enabled || (url != NULL && strcmp(url, destination->url ? destination->url : "") != 0))
+		destination->gone = false;
+	if (destination->gone)
+		destination->enabled = false;
 
 	/* a good moment for rows that somebody wrote by hand, which wakes nobody */
 	destination->cursor.is_news = true;
@@ -144,6 +149,7 @@ DropUnlisted(void)
 		if (destination->listed)
 			continue;
 		destination->enabled = false;
+		destination->gone = false;
 		if (destination->in_flight == 0 && !RecordRefersTo(destination))
 		{
 			QueueCursorReset(&destination->cursor);

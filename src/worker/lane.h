@@ -41,6 +41,7 @@ typedef struct Destination
 	bool		enabled;
 	bool		listed;			/* still in the tables */
 	bool		gone;			/* it wants no more, which is to be recorded */
+	int64		gone_at;		/* monotonic: not before then */
 	bool		held;			/* see VERDICT_HELD */
 	char		held_for[QUEUE_ERROR_MAX + 1];	/* the reason */
 	unsigned char secret[SECRET_BYTES];

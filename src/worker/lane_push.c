@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/json.h"
@@ -263,7 +264,7 @@ PushLaneRecord(Delivery *delivery)
 	if (tickets == NIL)
 		return;
 	SettingsRead(&settings);
-	PushKeepTickets(tickets, GetCurrentTimestamp(),
+	PushKeepTickets(tickets, GetCurrentTimestamp(), ClockNow(),
 					settings.push_receipt_minutes * SECS_PER_MINUTE);
 	DestinationDue(LANE_PUSH_RECEIPT, settings.push_receipt_minutes * SECS_PER_MINUTE);
 }

@@ -203,7 +203,7 @@ ReceiptRecord(Delivery *delivery)
 	}
 	SettingsRead(&settings);
 	age = NextLook(age, Max(1, settings.push_receipt_minutes * SECS_PER_MINUTE));
-	PushKeepTickets(receipts->missing, receipts->sent_at, age);
+	PushKeepTickets(receipts->missing, receipts->sent_at, message->created_at, age);
 	DestinationDue(LANE_PUSH_RECEIPT, age);
 }
 

@@ -146,6 +146,13 @@ RecordAt(void)
 
 	foreach(cell, finished)
 		at = Min(at, ((Delivery *) lfirst(cell))->record_at);
+	foreach(cell, destinations)
+	{
+		const Destination *destination = lfirst(cell);
+
+		if (destination->gone)
+			at = Min(at, destination->gone_at);
+	}
 	return at;
 }
 
@@ -262,8 +269,12 @@ RecordFinished(int64 epoch)
 	{
 		Destination *destination = lfirst(cell);
 
-		if (destination->gone)
-			QueueDisableListener(destination->listener, destination->url);
+		if (!destination->gone || destination->gone_at > MonotonicNow())
+			continue;
+		QueueDisableListener(destination->listener, destination->url);
+
+		/* until the listeners are read anew; somebody may have locked it */
+		destination->gone_at = MonotonicNow() + SECOND;
 	}
 	if (carefully)
 		RecordEach(epoch);

@@ -214,8 +214,7 @@ DELETE FROM washminute_data.outbox;
 SELECT test_helpers.advance('push_2', 'push_w2', 'no_show');
 SELECT * FROM pg_temp.queued();
 
--- cancelled: before anybody has accepted, by the customer, by an administrator.
--- To be mended: the washman is told the status of before, "accepted"; it should be "cancelled"
+-- cancelled: before anybody has accepted, by the customer, by an administrator
 SELECT test_helpers.book('push_3', 'push_c', '{exterior}', -13.20, 27.15);
 DELETE FROM washminute_data.outbox;
 SELECT test_helpers.cancel('push_3', 'push_c');
@@ -349,7 +348,6 @@ SELECT role, sub, number, pg_temp.as_caller(role, sub, call) FROM (VALUES
     (4, $$SELECT washminute_api.register_push_token('ExponentPushToken[push-9]', 'web')$$),
     -- another's device is not his to silence
     (5, $$SELECT washminute_api.unregister_push_token('ExponentPushToken[push-d]')$$),
-    -- to be mended: here nobody asks who calls; without a caller it should be PT401
     (6, $$SELECT washminute_api.unregister_push_token('ExponentPushToken[push-unknown]')$$),
     (7, $$SELECT washminute_api.unregister_push_token(NULL)$$)
   ) AS c (number, call) ORDER BY role COLLATE "C", sub, number;
