@@ -159,6 +159,13 @@ LiveIsShared(void)
 }
 
 bool
+LiveIsHere(void)
+{
+	return live.control != NULL && pg_atomic_read_u32(&live.control->loaded) != 0 &&
+		live.control->database == MyDatabaseId;
+}
+
+bool
 LiveIsUsed(void)
 {
 	if (live.control == NULL || pg_atomic_read_u32(&live.control->loaded) == 0)

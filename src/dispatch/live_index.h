@@ -26,6 +26,9 @@ extern void LiveIndexInit(void);
 extern bool LiveIsShared(void);
 extern bool LiveIsUsed(void);
 
+/* The same without a look at the catalogue, for commits and the worker's loop. */
+extern bool LiveIsHere(void);
+
 /* What it holds is not true any more: the worker is to load it anew. */
 extern void LiveInvalidate(void);
 

@@ -38,7 +38,6 @@
 #define SLOT_ONLINE (1 << 0)
 #define SLOT_LINKED (1 << 1)	/* in the list of its cell */
 #define SLOT_DIRTY (1 << 2)		/* the table has an older position */
-#define SLOT_SEEN (1 << 3)		/* in the load that is under way */
 #define SLOT_FLAG_BITS 8		/* above them its generation: how often it was given away */
 
 /* What a walk reads: a cache line. */

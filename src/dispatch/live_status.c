@@ -12,6 +12,10 @@
  * and the index takes newer versions only.  If the transaction is rolled back the
  * reservation is given up, and nothing has happened.
  *
+ * A position of one who is offline goes to the table.  He may be coming online in
+ * another transaction, which cannot see it yet: so once it is committed the index is
+ * told, too.
+ *
  * Whoever prepares a transaction is not there when it is committed, so that is
  * refused, as it is for NOTIFY.
  *
@@ -23,6 +27,8 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -36,19 +42,43 @@
 
 PG_FUNCTION_INFO_V1(washminute_washman_changed);
 
+typedef struct ChangeKey
+{
+	int			id_length;
+	char		id[LIVE_ID_MAX];	/* the rest is zero */
+} ChangeKey;
+
 typedef struct Change
 {
-	char		id[LIVE_ID_MAX];
-	int			id_length;
-	uint32		slot;			/* reserved; LIVE_NONE: not needed */
-	bool		online;			/* as read before the commit */
+	ChangeKey	key;
+	uint32		slot;			/* reserved; LIVE_NONE: he has not come online */
+	bool		online;			/* as read last */
 	uint64		version;
 } Change;
+
+/* A position that the table has got, see LiveReportAtCommit. */
+typedef struct LateReport
+{
+	ChangeKey	key;
+	Fix			fix;
+	double		max_speed;
+} LateReport;
 
 static Change *changes = NULL;
 static int	change_count = 0;
 static int	change_capacity = 0;
+static HTAB *change_numbers = NULL; /* from key to number, while there are any */
 static bool all_changed = false;	/* TRUNCATE */
+
+static LateReport *late_reports = NULL;
+static int	late_count = 0;
+static int	late_capacity = 0;
+
+typedef struct ChangeNumber
+{
+	ChangeKey	key;
+	int			number;
+} ChangeNumber;
 
 static Statement select_position = {
 	"SELECT ST_X(last_location::geometry), ST_Y(last_location::geometry),"
@@ -57,43 +87,95 @@ static Statement select_position = {
 	1, {TEXTOID}
 };
 
-static Statement select_online = {
-	"SELECT washman_id FROM washminute_data.washmen"
-	" WHERE washman_id = ANY ($1) AND status = 'online' AND suspended_at IS NULL",
+#define SELECT_ONLINE \
+	"SELECT washman_id FROM washminute_data.washmen" \
+	" WHERE washman_id = ANY ($1) AND status = 'online' AND suspended_at IS NULL"
+
+static Statement select_online = {SELECT_ONLINE, 1, {TEXTARRAYOID}};
+
+/*
+ * A row whose change was undone by a savepoint is not locked by us any more, and
+ * another transaction may be changing it: its version must be newer than what is
+ * read here, or older.  All are locked, whether they are online or not.
+ */
+static Statement lock_changed = {
+	"SELECT FROM washminute_data.washmen WHERE washman_id = ANY ($1)"
+	" ORDER BY washman_id FOR NO KEY UPDATE",
 	1, {TEXTARRAYOID}
 };
+
+static ChangeKey
+KeyOf(const char *id, int id_length)
+{
+	ChangeKey	key = {.id_length = id_length};
+
+	memcpy(key.id, id, id_length);
+	return key;
+}
 
 static Change *
 ChangeFind(const char *id, int id_length)
 {
-	for (int i = 0; i < change_count; i++)
-		if (changes[i].id_length == id_length && memcmp(changes[i].id, id, id_length) == 0)
-			return &changes[i];
-	return NULL;
+	ChangeKey	key;
+	ChangeNumber *entry;
+
+	if (change_count == 0 || id_length > LIVE_ID_MAX)
+		return NULL;
+	key = KeyOf(id, id_length);
+	entry = hash_search(change_numbers, &key, HASH_FIND, NULL);
+	return entry ? &changes[entry->number] : NULL;
+}
+
+/* Room for one more, in an array that outlives the transaction. */
+static void *
+MakeRoom(void *array, int count, int *capacity, Size size)
+{
+	if (count < *capacity)
+		return array;
+	*capacity = Max(8, *capacity * 2);
+	return array == NULL ? MemoryContextAlloc(TopMemoryContext, *capacity * size) :
+		repalloc_huge(array, *capacity * size);
+}
+
+static void
+MakeChangeNumbers(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(ChangeKey),
+		.entrysize = sizeof(ChangeNumber),
+		.hcxt = TopMemoryContext
+	};
+
+	if (change_numbers == NULL)
+		change_numbers = hash_create("washminute changes", 64, &control,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 static Change *
 ChangeAdd(const char *id, int id_length)
 {
 	Change	   *change = ChangeFind(id, id_length);
+	ChangeKey	key = KeyOf(id, id_length);
+	ChangeNumber *entry;
 
 	if (change != NULL)
 		return change;
-	if (change_count == change_capacity)
-	{
-		int			capacity = Max(8, change_capacity * 2);
-		Size		size = capacity * sizeof(Change);
-
-		changes = changes == NULL ? MemoryContextAlloc(TopMemoryContext, size) :
-			repalloc(changes, size);
-		change_capacity = capacity;
-	}
+	changes = MakeRoom(changes, change_count, &change_capacity, sizeof(Change));
+	MakeChangeNumbers();
+	entry = hash_search(change_numbers, &key, HASH_ENTER, NULL);
+	entry->number = change_count;
 	change = &changes[change_count++];
-	memcpy(change->id, id, id_length);
-	change->id_length = id_length;
-	change->slot = LIVE_NONE;
-	change->online = false;
+	*change = (Change) {.key = key, .slot = LIVE_NONE};
 	return change;
+}
+
+void
+LiveReportAtCommit(const char *id, int id_length, const Fix *fix, double max_speed)
+{
+	if (!LiveIsShared() || id_length > LIVE_ID_MAX)
+		return;
+	late_reports = MakeRoom(late_reports, late_count, &late_capacity, sizeof(LateReport));
+	late_reports[late_count++] = (LateReport) {KeyOf(id, id_length), *fix, max_speed};
 }
 
 /* He may come online: have a slot for him, with the position that the table has. */
@@ -102,12 +184,12 @@ Reserve(Change *change)
 {
 	Arguments	arguments = {0};
 
-	change->slot = LiveReserve(change->id, change->id_length);
+	change->slot = LiveReserve(change->key.id, change->key.id_length);
 	if (change->slot == LIVE_NONE)
 		ErrorRaise(WM_LIVE_INDEX_FULL, NULL);
 
 	SPI_connect();
-	ArgumentText(&arguments, pnstrdup(change->id, change->id_length));
+	ArgumentText(&arguments, pnstrdup(change->key.id, change->key.id_length));
 	if (StatementRun(&select_position, &arguments) > 0)
 	{
 		Fix			fix = {RowFloat8(0, 1), RowFloat8(0, 2), RowTime(0, 3), RowFloat8(0, 4)};
@@ -150,54 +232,98 @@ washminute_washman_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* SQL that is not called by a function of ours sets itself what they set. */
+static int
+SettingsForSql(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
 /* Read what the transaction has made of them so far. */
 static void
-ReadChanges(void)
+ReadChanges(bool lock)
 {
 	const char **ids = palloc(change_count * sizeof(char *));
 	Arguments	arguments = {0};
 	Identity	saved;
 	uint64		rows;
+	int			nest_level;
 
 	for (int i = 0; i < change_count; i++)
 	{
-		ids[i] = pnstrdup(changes[i].id, changes[i].id_length);
+		ids[i] = pnstrdup(changes[i].key.id, changes[i].key.id_length);
 		changes[i].online = false;
 	}
+	nest_level = SettingsForSql();
 	CommandCounterIncrement();
 	SPI_connect();
 	IdentityBecomeOwner(&saved);
 	ArgumentDatum(&arguments, TextArray(ids, change_count));
+	if (lock)
+		StatementRun(&lock_changed, &arguments);
 	rows = StatementRun(&select_online, &arguments);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		char	   *id = RowText(row, 1);
 		Change	   *change = ChangeFind(id, strlen(id));
 
-		if (change != NULL && change->slot != LIVE_NONE)
+		if (change != NULL)
 			change->online = true;
 	}
 	IdentityRestore(&saved);
 	SPI_finish();
+	AtEOXact_GUC(true, nest_level);
+}
+
+/* He was online before, and what was changed of that was undone. */
+static bool
+IsUndone(const Change *change)
+{
+	return change->online && change->slot == LIVE_NONE;
 }
 
 bool
 LiveHasChanges(void)
 {
-	return change_count > 0;
+	return change_count > 0 || all_changed;
+}
+
+bool
+LiveHasTruncated(void)
+{
+	return all_changed;
 }
 
 int
 LiveChanges(LiveChange **changed)
 {
+	int			count = 0;
+
 	*changed = palloc(Max(change_count, 1) * sizeof(LiveChange));
 	if (change_count > 0)
-		ReadChanges();
+		ReadChanges(false);
 	for (int i = 0; i < change_count; i++)
-		(*changed)[i] = (LiveChange) {
-			pnstrdup(changes[i].id, changes[i].id_length), changes[i].online
-		};
-	return change_count;
+		if (!IsUndone(&changes[i]))
+			(*changed)[count++] = (LiveChange) {
+				pnstrdup(changes[i].key.id, changes[i].key.id_length), changes[i].online
+			};
+	return count;
+}
+
+bool
+LiveIsChanged(const char *id)
+{
+	const Change *change = ChangeFind(id, strlen(id));
+
+	return change != NULL && !IsUndone(change);
 }
 
 static void
@@ -205,38 +331,54 @@ EndChanges(bool committed)
 {
 	for (int i = 0; i < change_count; i++)
 	{
-		if (committed)
-			LiveApply(changes[i].id, changes[i].id_length, changes[i].online,
-					  changes[i].version);
-		if (changes[i].slot != LIVE_NONE)
-			LiveRelease(changes[i].slot);
+		const Change *change = &changes[i];
+
+		if (committed && !IsUndone(change))
+			LiveApply(change->key.id, change->key.id_length, change->online, change->version);
+		if (change->slot != LIVE_NONE)
+			LiveRelease(change->slot);
 	}
 	change_count = 0;
+	if (change_numbers != NULL)
+		hash_destroy(change_numbers);
+	change_numbers = NULL;
 	if (all_changed && committed)
 		LiveInvalidate();
 	all_changed = false;
 }
 
 static void
+EndLateReports(bool committed)
+{
+	for (int i = 0; committed && LiveIsHere() && i < late_count; i++)
+		(void) LiveReport(late_reports[i].key.id, late_reports[i].key.id_length,
+						  &late_reports[i].fix, late_reports[i].max_speed);
+	late_count = 0;
+}
+
+static void
 TransactionEvent(XactEvent event, void *argument)
 {
-	if (change_count == 0 && !all_changed)
-		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			if (change_count > 0)
-				ReadChanges();
+				ReadChanges(true);
 			for (int i = 0; i < change_count; i++)
 				changes[i].version = LiveNextVersion();
 			break;
 		case XACT_EVENT_COMMIT:
 			EndChanges(true);
+			EndLateReports(true);
 			break;
 		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
 			EndChanges(false);
+			EndLateReports(false);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
+			if (!LiveHasChanges())
+				break;
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot PREPARE a transaction that has changed the status of a washman")));

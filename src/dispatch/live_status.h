@@ -8,6 +8,8 @@
 #ifndef WASHMINUTE_LIVE_STATUS_H
 #define WASHMINUTE_LIVE_STATUS_H
 
+#include "dispatch/fix.h"
+
 /* From _PG_init. */
 extern void LiveStatusInit(void);
 
@@ -23,5 +25,13 @@ typedef struct LiveChange
 
 extern int	LiveChanges(LiveChange **changed);
 extern bool LiveHasChanges(void);
+extern bool LiveIsChanged(const char *id);
+
+/* Has it emptied washmen, so that the index is no use before it is committed? */
+extern bool LiveHasTruncated(void);
+
+/* A position that the table has got from this transaction: tell the index then. */
+extern void LiveReportAtCommit(const char *id, int id_length, const Fix *fix,
+							   double max_speed);
 
 #endif							/* WASHMINUTE_LIVE_STATUS_H */

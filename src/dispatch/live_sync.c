@@ -23,6 +23,7 @@
 #include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -42,6 +43,9 @@
 
 COMMAND(flush_locations, -1);
 COMMAND(load_live_index, -1);
+
+/* The advisory lock that a flush holds. */
+#define FLUSH_LOCK INT64CONST(0x77617368666c7573)	/* "washflus" */
 
 /* Rows written by one statement, and read at once. */
 #define FLUSH_BATCH 1000
@@ -89,6 +93,7 @@ typedef struct Flushed
 	Fix			fix;
 } Flushed;
 
+static uint64 load_version = 0; /* of the load that is under way */
 static bool loading = false;	/* this transaction has made the index answer */
 static Flushed *flushed = NULL; /* of this transaction, malloc'd */
 static int	flushed_count = 0;
@@ -121,7 +126,7 @@ static void
 SlotForget(uint32 slot)
 {
 	LiveLeave(slot);
-	live.hot[slot].flags &= ~(SLOT_DIRTY | SLOT_SEEN);
+	live.hot[slot].flags &= ~SLOT_DIRTY;
 	LiveFreeIfIdle(slot);
 }
 
@@ -132,16 +137,16 @@ LiveForget(void)
 	pg_atomic_write_u32(&live.control->loaded, 0);
 	pg_atomic_write_u32(&live.control->dirty, 0);
 	pg_memory_barrier();
-	ForEachSlot(SLOT_ONLINE | SLOT_DIRTY | SLOT_SEEN, SlotForget);
+	ForEachSlot(SLOT_ONLINE | SLOT_DIRTY, SlotForget);
 }
 
-/* Of a load: who was not seen is offline. */
+/* Whom the load did not meet is offline. */
 static void
 SlotEndLoad(uint32 slot)
 {
-	if (!(live.hot[slot].flags & SLOT_SEEN))
-		LiveLeave(slot);
-	live.hot[slot].flags &= ~SLOT_SEEN;
+	if (live.cold[slot].version >= load_version)
+		return;
+	LiveLeave(slot);
 	LiveFreeIfIdle(slot);
 }
 
@@ -157,25 +162,49 @@ LockTable(const char *name)
 	LockRelationOid(get_relname_relid(name, namespace), ShareLock);
 }
 
+/* Who has a slot is online still; who has none gets one in the second pass. */
 static void
-LoadRow(uint64 row, uint64 version)
+LoadRow(uint64 row, bool second)
 {
 	char	   *id = RowText(row, 1);
-	uint32		slot = LiveReserve(id, strlen(id));
+	uint32		slot;
 
+	LiveApply(id, strlen(id), true, load_version);
+	if (!second)
+		return;
+	slot = LiveReserve(id, strlen(id));
 	if (slot == LIVE_NONE)
+	{
+		/* better the table than an index that is known to be wrong */
+		pg_atomic_write_u32(&live.control->loaded, 0);
 		ErrorRaise(WM_LIVE_INDEX_FULL, NULL);
+	}
 	if (!RowIsNull(row, 2))
 	{
 		Fix			fix = {RowFloat8(row, 2), RowFloat8(row, 3), RowTime(row, 4), RowFloat8(row, 5)};
 
 		LiveSeed(slot, &fix);
 	}
-	LiveApply(id, strlen(id), true, version);
-	LWLockAcquire(IdLock(live.cold[slot].id_hash), LW_EXCLUSIVE);
-	live.hot[slot].flags |= SLOT_SEEN;
-	LWLockRelease(IdLock(live.cold[slot].id_hash));
+	LiveApply(id, strlen(id), true, load_version);
 	LiveRelease(slot);
+}
+
+static void
+LoadPass(bool second)
+{
+	Arguments	none = {0};
+	Portal		portal = StatementOpen(&select_online, &none, false);
+	uint64		rows;
+
+	do
+	{
+		rows = StatementFetch(portal, LOAD_BATCH);
+		for (uint64 row = 0; row < rows; row++)
+			LoadRow(row, second);
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+	} while (rows == LOAD_BATCH);
+	SPI_cursor_close(portal);
 }
 
 /*
@@ -185,11 +214,6 @@ LoadRow(uint64 row, uint64 version)
 static Datum
 load_live_index_body(FunctionCallInfo fcinfo)
 {
-	Arguments	none = {0};
-	Portal		portal;
-	uint64		version;
-	uint64		rows;
-
 	if (MyBgworkerEntry == NULL || live.control == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -202,18 +226,10 @@ load_live_index_body(FunctionCallInfo fcinfo)
 	if (live.control->database != MyDatabaseId ||
 		live.control->relation != ReadinessRelation())
 		LiveForget();
-	version = LiveNextVersion();
-	portal = StatementOpen(&select_online, &none, false);
-	do
-	{
-		rows = StatementFetch(portal, LOAD_BATCH);
-		for (uint64 row = 0; row < rows; row++)
-			LoadRow(row, version);
-		SPI_freetuptable(SPI_tuptable);
-		CHECK_FOR_INTERRUPTS();
-	} while (rows == LOAD_BATCH);
-	SPI_cursor_close(portal);
-	ForEachSlot(SLOT_ONLINE | SLOT_SEEN, SlotEndLoad);
+	load_version = LiveNextVersion();
+	LoadPass(false);
+	ForEachSlot(SLOT_ONLINE, SlotEndLoad);
+	LoadPass(true);
 
 	live.control->database = MyDatabaseId;
 	live.control->relation = ReadinessRelation();
@@ -260,6 +276,15 @@ CollectDirty(void)
 	ForEachSlot(SLOT_DIRTY, FlushedAdd);
 }
 
+/* What was collected is to be flushed again. */
+static void
+FlushForget(void)
+{
+	if (flushed_count > 0)
+		pg_atomic_write_u32(&live.control->dirty, 1);
+	flushed_count = 0;
+}
+
 static void
 WriteBatch(const Flushed *batch, int count)
 {
@@ -291,16 +316,24 @@ WriteBatch(const Flushed *batch, int count)
 	StatementRun(&upsert_positions, &arguments);
 }
 
-/* flush_locations(): write what the index has and the table has not; how many. */
+/*
+ * flush_locations(): write what the index has and the table has not; how many.
+ * That it is written the worker's flush alone takes note of: nobody can prepare it, or
+ * roll it back to a savepoint.
+ */
 static Datum
 flush_locations_body(FunctionCallInfo fcinfo)
 {
 	instr_time	started;
 	instr_time	elapsed;
+	int			count;
 
 	if (!LiveIsUsed())
 		PG_RETURN_INT32(0);
 	INSTR_TIME_SET_CURRENT(started);
+
+	/* two at once could wait for each other's rows */
+	DirectFunctionCall1(pg_advisory_xact_lock_int8, Int64GetDatum(FLUSH_LOCK));
 	CollectDirty();
 	for (int from = 0; from < flushed_count; from += FLUSH_BATCH)
 		WriteBatch(flushed + from, Min(FLUSH_BATCH, flushed_count - from));
@@ -309,7 +342,10 @@ flush_locations_body(FunctionCallInfo fcinfo)
 	pg_atomic_write_u64(&live.control->flushed_at, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u32(&live.control->flushed_count, flushed_count);
 	pg_atomic_write_u32(&live.control->flush_us, (uint32) INSTR_TIME_GET_MICROSEC(elapsed));
-	PG_RETURN_INT32(flushed_count);
+	count = flushed_count;
+	if (MyBgworkerEntry == NULL)
+		FlushForget();
+	PG_RETURN_INT32(count);
 }
 
 /* The table has these now, unless they were reported anew. */
@@ -348,10 +384,8 @@ SyncTransactionEvent(XactEvent event, void *argument)
 		case XACT_EVENT_ABORT:
 			if (loading)
 				LiveInvalidate();
-			if (flushed_count > 0)
-				pg_atomic_write_u32(&live.control->dirty, 1);
 			loading = false;
-			flushed_count = 0;
+			FlushForget();
 			break;
 		default:
 			break;
@@ -371,8 +405,9 @@ LiveSyncInit(void)
 
 static MemoryContext sync_context = NULL;
 static int64 flush_at = 0;		/* monotonic */
-static int64 try_at = 0;
-static int64 pause_us = 0;
+static int64 load_at = 0;
+static int64 load_pause = 0;
+static int64 flush_pause = 0;
 
 static void
 CallAsOwner(bool load)
@@ -392,69 +427,81 @@ NeedsLoad(void)
 
 	return control != NULL &&
 		(pg_atomic_read_u32(&control->stale) != 0 ||
-		 pg_atomic_read_u32(&control->loaded) == 0 ||
-		 control->database != MyDatabaseId ||
+		 !LiveIsHere() ||
 		 (ReadinessIsKnown() && control->relation != ReadinessRelation()));
 }
 
 static bool
 NeedsFlush(void)
 {
-	return live.control != NULL && pg_atomic_read_u32(&live.control->dirty) != 0;
+	return LiveIsHere() && pg_atomic_read_u32(&live.control->dirty) != 0;
 }
 
-static void
+static bool
 Sync(bool load)
 {
-	int64		now;
-
 	if (sync_context == NULL)
 		sync_context = AllocSetContextCreate(TopMemoryContext, "washminute live index",
 											 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(sync_context);
+	return TransactionRun(load ? "washminute worker: load" : "washminute worker: flush",
+						  sync_context, CallAsOwner, load);
+}
 
-	if (TransactionRun(load ? "washminute worker: load" : "washminute worker: flush",
-					   sync_context, CallAsOwner, load))
-	{
-		pause_us = 0;
-		if (load)
-			ereport(LOG,
-					(errmsg("washminute worker: live index loaded washmen=%u", live.control->held)));
-	}
+static int64
+NextPause(bool done, int64 pause)
+{
+	return done ? 0 : Max(SYNC_PAUSE_FIRST, Min(2 * pause, SYNC_PAUSE_LONGEST));
+}
+
+static void
+Load(void)
+{
+	bool		done = Sync(true);
+
+	if (done)
+		ereport(LOG,
+				(errmsg("washminute worker: live index loaded washmen=%u", live.control->held)));
 	else
-	{
-		if (load)
-			pg_atomic_write_u32(&live.control->stale, 1);
-		pause_us = Max(SYNC_PAUSE_FIRST, Min(2 * pause_us, SYNC_PAUSE_LONGEST));
-	}
-	now = MonotonicNow();
-	try_at = now + pause_us;
-	if (!load)
-		flush_at = now + (int64) washminute_location_flush_interval * 1000;
+		pg_atomic_write_u32(&live.control->stale, 1);
+	load_pause = NextPause(done, load_pause);
+	load_at = MonotonicNow() + load_pause;
+}
+
+static void
+Flush(void)
+{
+	flush_pause = NextPause(Sync(false), flush_pause);
+	flush_at = MonotonicNow() +
+		Max(flush_pause, (int64) washminute_location_flush_interval * 1000);
 }
 
 int64
 LiveSyncAt(void)
 {
-	if (NeedsLoad())
-		return try_at;
-	return NeedsFlush() ? Max(try_at, flush_at) : PG_INT64_MAX;
+	return Min(NeedsLoad() ? load_at : PG_INT64_MAX,
+			   NeedsFlush() ? flush_at : PG_INT64_MAX);
 }
 
 bool
 LiveSyncTurn(void)
 {
-	if (MonotonicNow() < LiveSyncAt())
+	int64		now = MonotonicNow();
+
+	if (now < LiveSyncAt())
 		return false;
-	Sync(NeedsLoad());
+	if (NeedsFlush() && flush_at <= now)
+		Flush();
+	else
+		Load();
 	return true;
 }
 
 void
 LiveSyncEnd(void)
 {
-	if (!NeedsLoad() && NeedsFlush())
-		Sync(false);
+	if (NeedsFlush())
+		Flush();
 }
 
 void

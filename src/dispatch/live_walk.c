@@ -41,6 +41,9 @@
 
 #define FIRST_REACH_M 500.0
 
+/* Found besides: one tells that there are more, two may be others met twice. */
+#define SPARE 3
+
 typedef struct Near
 {
 	double		chord_squared;
@@ -116,9 +119,9 @@ WalkTighten(Walk *walk)
 		bound_m = Min(bound_m,
 					  query->ring(query->argument,
 								  GeodesicAtMost(sqrt(walk->near[0].chord_squared)) + SLACK_M));
-	if (walk->count > query->count)
+	if (walk->count > query->count + SPARE)
 		bound_m = Min(bound_m,
-					  GeodesicAtMost(sqrt(walk->near[query->count].chord_squared)) + SLACK_M);
+					  GeodesicAtMost(sqrt(walk->near[query->count + SPARE].chord_squared)) + SLACK_M);
 	walk->bound_squared = Min(walk->bound_squared, Square(bound_m));
 	while (walk->count > 0 &&
 		   walk->near[walk->count - 1].chord_squared > walk->bound_squared)
@@ -357,7 +360,7 @@ NextReach(const Walk *walk)
 	double		factor = 2.0;
 
 	if (walk->count > 0)
-		factor = sqrt(1.5 * (walk->query->count + 1) / walk->count);
+		factor = sqrt(1.5 * (walk->query->count + SPARE) / walk->count);
 	return walk->reach_m * Max(1.3, Min(2.0, factor));
 }
 

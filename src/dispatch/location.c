@@ -29,6 +29,7 @@
 #include "base/settings.h"
 #include "dispatch/fast_path.h"
 #include "dispatch/live_index.h"
+#include "dispatch/live_status.h"
 #include "dispatch/position_table.h"
 
 /* How far a device's clock may run ahead, in microseconds. */
@@ -103,16 +104,15 @@ ReportToIndex(const Report *report, double max_speed)
 					  max_speed);
 }
 
-/* By the table.  The index may have begun to answer meanwhile. */
+/* By the table; the index is told at commit. */
 static void
 ReportToTable(Report *reports, int count, double max_speed)
 {
 	PositionTableTake(reports, count, max_speed);
-	if (!LiveIsUsed())
-		return;
 	for (int i = 0; i < count; i++)
 		if (reports[i].verdict == FIX_TAKEN)
-			(void) ReportToIndex(&reports[i], max_speed);
+			LiveReportAtCommit(reports[i].washman_id, strlen(reports[i].washman_id),
+							   &reports[i].fix, max_speed);
 }
 
 /* report_location(washman_id, longitude, latitude, accuracy_m, recorded_at) */

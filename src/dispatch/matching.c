@@ -359,11 +359,7 @@ WithOwnChanges(const LiveQuery *query, const LiveChange *changes, int change_cou
 
 	for (int i = 0; i < count; i++)
 	{
-		bool		changed = false;
-
-		for (int j = 0; j < change_count && !changed; j++)
-			changed = strcmp((*found)[i].id, changes[j].id) == 0;
-		if (!changed)
+		if (!LiveIsChanged((*found)[i].id))
 			all[kept++] = (*found)[i];
 	}
 	for (int j = 0; j < change_count; j++)
@@ -425,7 +421,7 @@ MatchByIndex(const MatchQuery *query, Candidate **candidates, double *radius_m)
 int
 MatchNearest(const MatchQuery *query, Candidate **candidates, double *radius_m)
 {
-	return LiveIsUsed() ? MatchByIndex(query, candidates, radius_m) :
+	return LiveIsUsed() && !LiveHasTruncated() ? MatchByIndex(query, candidates, radius_m) :
 		MatchByTable(query, candidates, radius_m);
 }
 
