@@ -318,8 +318,7 @@ WriteBatch(const Flushed *batch, int count)
 
 /*
  * flush_locations(): write what the index has and the table has not; how many.
- * That it is written the worker's flush alone takes note of: nobody can prepare it, or
- * roll it back to a savepoint.
+ * What a savepoint may undo is not taken for written.
  */
 static Datum
 flush_locations_body(FunctionCallInfo fcinfo)
@@ -343,7 +342,7 @@ flush_locations_body(FunctionCallInfo fcinfo)
 	pg_atomic_write_u32(&live.control->flushed_count, flushed_count);
 	pg_atomic_write_u32(&live.control->flush_us, (uint32) INSTR_TIME_GET_MICROSEC(elapsed));
 	count = flushed_count;
-	if (MyBgworkerEntry == NULL)
+	if (GetCurrentTransactionNestLevel() > 1)
 		FlushForget();
 	PG_RETURN_INT32(count);
 }
@@ -385,6 +384,9 @@ SyncTransactionEvent(XactEvent event, void *argument)
 			if (loading)
 				LiveInvalidate();
 			loading = false;
+			FlushForget();
+			break;
+		case XACT_EVENT_PREPARE:
 			FlushForget();
 			break;
 		default:
