@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * people.h
- *		What world.c and requests.c know of the people.
+ *		What world.c, people.c and requests.c know of the people.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +16,13 @@
 enum
 {
 	ABOUT_KEENNESS = 1, ABOUT_TAP, ABOUT_SERVICE, ABOUT_EXTRAS, ABOUT_CANCELLING,
-	ABOUT_CANCEL_TIME, ABOUT_WORK
+	ABOUT_CANCEL_TIME, ABOUT_WORK, ABOUT_LOCALE, ABOUT_DEVICES, ABOUT_PLATFORM
 };
 
 /* The statements of the clients. */
 enum
 {
-	GO_ONLINE, REPORT, BOOK, SEE_OFFERS, ACCEPT, ADVANCE, CANCEL, EXPIRE, BALANCE, SETTLE
+	SIGN_UP, REGISTER, GO_ONLINE, REPORT, BOOK, SEE_OFFERS, ACCEPT, ADVANCE, CANCEL, EXPIRE, BALANCE, SETTLE
 };
 
 typedef struct Washman
@@ -84,6 +84,9 @@ struct World
 	int			live_count;
 	Tally		tally;
 };
+
+/* All customers and washmen, with their devices. */
+extern void MakePeople(World *world);
 
 /* The pick-ups among the positions from this one on become bookings. */
 extern void Book(World *world, int first_position);

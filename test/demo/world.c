@@ -32,11 +32,12 @@
 #define RACERS 16
 
 #define EXPIRE_EVERY 60			/* seconds */
-#define BOOKINGS_PER_CUSTOMER 3
 #define TOP_UP_BELOW -400
 #define TOP_UP_AMOUNT "400"
 
 static const char *const statements[] = {
+	[SIGN_UP] = "SELECT washminute.upsert_user($1, $2, locale => $3)",
+	[REGISTER] = "SELECT washminute.register_push_token($1, $2, $3)",
 	[GO_ONLINE] = "SELECT washminute.set_washman_status($1, 'online')",
 	[REPORT] = "SELECT washminute.report_location($1, $2, $3, recorded_at => to_timestamp($4))",
 	[BOOK] = "SELECT request_id FROM washminute.create_booking($1, $2, $3, $4, $5, 'cash', idempotency_key => $6)",
@@ -116,30 +117,6 @@ MakeZone(World *world)
 			4, corners);
 }
 
-static void
-MakePeople(World *world)
-{
-	const Trace *trace = world->trace;
-
-	world->customer_count = trace->pickup_count / BOOKINGS_PER_CUSTOMER + 1;
-	AdminDo(world->admin, "SELECT washminute.upsert_user('c' || n, 'customer')"
-			" FROM generate_series(1, $1::integer) AS n",
-			1, (double[]) {world->customer_count});
-
-	world->washmen = calloc(trace->provider_count, sizeof(Washman));
-	for (int i = 0; i < trace->provider_count; i++)
-	{
-		Washman    *washman = &world->washmen[i];
-		const char *arguments[] = {washman->id};
-
-		snprintf(washman->id, sizeof(washman->id), "w%s", trace->providers[i]);
-		washman->number = i;
-		washman->keenness = 0.3 + 0.7 * Chance(world->seed, ABOUT_KEENNESS, i);
-		PQclear(AdminQuery(world->admin, "SELECT washminute.upsert_user($1, 'washman')",
-						   1, arguments));
-	}
-}
-
 World *
 WorldOpen(const Trace *trace, uint64_t seed, PGconn *admin, const char *conninfo)
 {
@@ -155,14 +132,13 @@ WorldOpen(const Trace *trace, uint64_t seed, PGconn *admin, const char *conninfo
 	world->live = calloc(trace->pickup_count, sizeof(Request *));
 	SetClock(world, trace->positions[0].at);
 	MakeZone(world);
+	world->phones = ClientsOpen(conninfo, PHONES, statements, count);
 	MakePeople(world);
 	PQclear(AdminQuery(admin, "ANALYZE", 0, NULL));
 	result = AdminQuery(admin, "SELECT value::integer FROM washminute_data.settings"
 						" WHERE name = 'request_seconds'", 0, NULL);
 	world->request_seconds = atoi(PQgetvalue(result, 0, 0));
 	PQclear(result);
-
-	world->phones = ClientsOpen(conninfo, PHONES, statements, count);
 	snprintf(serializable, sizeof(serializable),
 			 "%s options='-c default_transaction_isolation=serializable'", conninfo);
 	world->racers = ClientsOpen(serializable, RACERS, statements, count);

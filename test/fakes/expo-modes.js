@@ -88,6 +88,7 @@ const members = {
 	access_token: (value) => value === null || typeof value === 'string',
 	record: isBoolean,
 	latency: isBoolean,
+	tally: isBoolean,
 	ms: isDuration,
 	after_ms: isDuration,
 	value: isAny,

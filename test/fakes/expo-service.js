@@ -13,7 +13,8 @@
  *	ExponentPushToken[never-x]			its receipt never exists
  *	ExponentPushToken[poison-x]			the whole request is not valid
  *
- * decides, where REST may be any of those below it.
+ * decides, where REST may be any of those below it.  What precedes the first dash in
+ * the brackets is the token's group, which the tally goes by.
  */
 
 const { randomBytes } = require('node:crypto');
@@ -79,6 +80,13 @@ function experienceOf(token)
 {
 	const colon = token.indexOf(':');
 	return colon < 0 ? '@test/app' : `@test/${token.slice(token.indexOf('[') + 1, colon)}`;
+}
+
+// The group is what precedes the first dash in the brackets.
+function groupOf(token)
+{
+	const from = token.indexOf('[') + 1;
+	return token.slice(from, Math.max(from, token.indexOf('-', from)));
 }
 
 // The cheap test first, for nearly all tokens are ordinary.
@@ -185,6 +193,7 @@ class Service
 		this.accessToken = null;
 		this.record = false;
 		this.latency = false;
+		this.tally = false;
 		this.recipients = 0;
 		this.accepted = 0;
 		this.receiptsAsked = 0;
@@ -200,12 +209,14 @@ class Service
 		this.exceptions = new Map();
 		this.messages = [];
 		this.latencies = [];
+		this.tallied = new Map();
 	}
 
 	// What a step says nothing of stays as it is.
-	setOptions({ limit = this.limit, access_token: token = this.accessToken, record = this.record, latency = this.latency })
+	setOptions({ limit = this.limit, access_token: token = this.accessToken, record = this.record,
+		latency = this.latency, tally = this.tally })
 	{
-		Object.assign(this, { limit, accessToken: token, record, latency });
+		Object.assign(this, { limit, accessToken: token, record, latency, tally });
 	}
 
 	// Of any request of the push interface.
@@ -281,7 +292,8 @@ class Service
 		}
 		const number = ++this.lastId;
 		this.accepted++;
-		this.countPair(token, message.collapseId);
+		if (this.countPair(token, message.collapseId) && this.tally)
+			this.countText(token, message);
 		if (tooBig || fault !== ordinary)
 		{
 			const code = fault.receipt ?? (tooBig ? 'MessageTooBig' : undefined);
@@ -290,22 +302,25 @@ class Service
 		return `{"status":"ok","id":"${this.idOf(number)}"}`;
 	}
 
-	// A message without collapseId doubles no other.
+	// Whether it doubles no other; one without collapseId does not.
 	countPair(token, collapseId)
 	{
-		if (collapseId === undefined)
-		{
-			this.distinct++;
-			return;
-		}
 		const pair = `${collapseId} ${token}`;
-		if (this.seen.has(pair))
-			this.seenAgain.add(pair);
-		else
+		if (collapseId !== undefined && this.seen.has(pair))
 		{
-			this.seen.add(pair);
-			this.distinct++;
+			this.seenAgain.add(pair);
+			return false;
 		}
+		if (collapseId !== undefined)
+			this.seen.add(pair);
+		this.distinct++;
+		return true;
+	}
+
+	countText(token, { title, data })
+	{
+		const text = JSON.stringify([groupOf(token), data?.event, title]);
+		this.tallied.set(text, (this.tallied.get(text) ?? 0) + 1);
 	}
 
 	keep(message, at)
@@ -353,6 +368,15 @@ class Service
 	messagesTo(token)
 	{
 		return token === null ? this.messages : this.messages.filter(({ to }) => [].concat(to).includes(token));
+	}
+
+	tallies()
+	{
+		return [...this.tallied].map(([text, messages]) =>
+		{
+			const [group, event, title] = JSON.parse(text);
+			return { group, event, title, messages };
+		});
 	}
 
 	// accepted: recipients whose ticket was ok.  doubled: pairs of token and collapseId accepted more than once.

@@ -22,10 +22,12 @@
  *	                        Options, in any step or alone, that last until changed or DELETE: "limit":
  *	                        recipients per sliding second and project, or null; "access_token": the one
  *	                        that is required, or null; "record": true keeps the messages from now on;
- *	                        "latency": true reads their data.sentAt.
+ *	                        "latency": true reads their data.sentAt;
+ *	                        "tally": true counts what is accepted from now on.
  *	GET /control            the counts, see summary and Service.summary, and what is left of the scripts
  *	GET /control/messages   what was recorded, in the order of arrival, each with "at"; ?token=... only those to it
  *	GET /control/latency    milliseconds from data.sentAt to the arrival, of each message
+ *	GET /control/tally      how many were accepted, doubled ones once, by token's group, data.event and title
  *	POST /control/release   answers what mode "hold" holds
  *	DELETE /control         forgets scripts, options, counts and tickets; what is held stays held
  */
@@ -179,6 +181,7 @@ const controls = {
 	'DELETE /control': forget,
 	'GET /control/messages': (response, body, query) => report(response, 200, service.messagesTo(query.get('token'))),
 	'GET /control/latency': (response) => report(response, 200, service.latencies),
+	'GET /control/tally': (response) => report(response, 200, service.tallies()),
 	'POST /control/release': release,
 };
 

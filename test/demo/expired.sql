@@ -1,0 +1,27 @@
+-- Keeps the push messages that the worker drops because they have expired, which
+-- leave no other trace but a line in the log.  A row that is dropped was claimed in
+-- the same transaction; one that was delivered was claimed in an earlier one; and one
+-- whose time ran out in that very moment, as it made room for a row per device or
+-- washman, is not counted, since those are.
+
+CREATE SCHEMA washminute_demo AUTHORIZATION washminute_owner;
+SET ROLE washminute_owner;
+
+CREATE TABLE washminute_demo.expired (event text, recipient_id text, token text, data jsonb);
+
+CREATE FUNCTION washminute_demo.keep_expired() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO washminute_demo.expired
+  SELECT OLD.event, OLD.recipient_id, OLD.token, OLD.data
+   WHERE NOT EXISTS (
+    SELECT FROM washminute_data.outbox AS o
+     WHERE o.lane = 'push' AND o.listener = '' AND o.xid = pg_current_xact_id() AND OLD.token IS NULL
+       AND o.event = OLD.event AND o.data = OLD.data AND (OLD.recipient_id IS NULL OR o.recipient_id = OLD.recipient_id));
+  RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER keep_expired AFTER DELETE ON washminute_data.outbox FOR EACH ROW
+WHEN (OLD.lane = 'push' AND OLD.xmin = pg_current_xact_id()::xid AND OLD.expires_at <= washminute.now())
+EXECUTE FUNCTION washminute_demo.keep_expired();
