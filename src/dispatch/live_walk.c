@@ -52,6 +52,7 @@ typedef struct Near
 	TimestampTz at;
 	uint32		slot;
 	uint32		generation;		/* of the slot */
+	uint32		cell;
 } Near;
 
 /* The columns of a row that have been looked at: from <= column < to, unwrapped. */
@@ -78,14 +79,14 @@ typedef struct Walk
 	LWLock	   *lock;			/* held, or NULL */
 } Walk;
 
-static int
-NearCompare(const void *a, const void *b)
-{
-	double		left = ((const Near *) a)->chord_squared;
-	double		right = ((const Near *) b)->chord_squared;
-
-	return left < right ? -1 : left > right;
-}
+/* NearSort(near, count): the nearest first */
+#define ST_SORT NearSort
+#define ST_ELEMENT_TYPE Near
+#define ST_COMPARE(a, b) \
+	((a)->chord_squared < (b)->chord_squared ? -1 : (a)->chord_squared > (b)->chord_squared)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 static int
 NearCompareSlot(const void *a, const void *b)
@@ -114,7 +115,7 @@ WalkTighten(Walk *walk)
 
 	if (walk->count == 0)
 		return;
-	qsort(walk->near, walk->count, sizeof(Near), NearCompare);
+	NearSort(walk->near, walk->count);
 	if (query->ring)
 		bound_m = Min(bound_m,
 					  query->ring(query->argument,
@@ -135,7 +136,7 @@ WalkTake(Walk *walk, uint32 slot, double chord_squared)
 
 	walk->near[walk->count++] = (Near) {
 		chord_squared, hot->longitude, hot->latitude, hot->at, slot,
-		SlotGeneration(hot)
+		SlotGeneration(hot), hot->cell
 	};
 }
 
@@ -154,18 +155,6 @@ WalkUnlock(Walk *walk)
 	walk->lock = NULL;
 }
 
-static void
-WalkMakeRoom(Walk *walk)
-{
-	int			before = walk->count;
-
-	WalkTighten(walk);
-	if (walk->count < before && walk->count <= walk->capacity / 2)
-		return;
-	walk->capacity *= 2;
-	walk->near = repalloc_huge(walk->near, (Size) walk->capacity * sizeof(Near));
-}
-
 static inline bool
 IsWanted(const Walk *walk, const HotSlot *hot, double *chord_squared)
 {
@@ -173,33 +162,51 @@ IsWanted(const Walk *walk, const HotSlot *hot, double *chord_squared)
 	return *chord_squared <= walk->bound_squared && hot->at >= walk->query->since;
 }
 
-/* False where there is no more room, and the cell is to be looked at again. */
+/* Every cell of a list. */
+#define ANY_CELL LIVE_NONE
+
+/*
+ * Look into a cell's list, with its lock held.  False where there is no room, and
+ * it is to be looked at again.
+ */
 static bool
 CellLook(Walk *walk, uint32 head, uint32 cell)
 {
-	int			before = walk->count;
 	double		chord_squared;
 
 	for (uint32 slot = live.cell_heads[head]; slot != LIVE_NONE; slot = live.hot[slot].next)
 	{
-		if (live.hot[slot].cell != cell ||
+		if ((cell != ANY_CELL && live.hot[slot].cell != cell) ||
 			!IsWanted(walk, &live.hot[slot], &chord_squared))
 			continue;
 		if (WalkIsFull(walk))
-		{
-			walk->count = before;
+			WalkTighten(walk);
+		if (WalkIsFull(walk))
 			return false;
-		}
 		WalkTake(walk, slot, chord_squared);
 	}
 	return true;
 }
 
+/* Forget what was taken from it. */
 static void
-CellVisit(Walk *walk, int row, int column)
+CellForget(Walk *walk, uint32 head, uint32 cell)
 {
-	uint32		head = CellHead(row, column);
-	uint32		cell = row * CELL_COLUMNS + column;
+	int			kept = 0;
+
+	for (int i = 0; i < walk->count; i++)
+	{
+		uint32		of = walk->near[i].cell;
+
+		if (cell == ANY_CELL ? CellHead(of / CELL_COLUMNS, of % CELL_COLUMNS) != head : of != cell)
+			walk->near[kept++] = walk->near[i];
+	}
+	walk->count = kept;
+}
+
+static void
+CellVisit(Walk *walk, uint32 head, uint32 cell)
+{
 	LWLock	   *lock = HeadLock(head);
 
 	for (;;)
@@ -213,7 +220,9 @@ CellVisit(Walk *walk, int row, int column)
 		if (CellLook(walk, head, cell))
 			return;
 		WalkUnlock(walk);
-		WalkMakeRoom(walk);
+		CellForget(walk, head, cell);
+		walk->capacity *= 2;
+		walk->near = repalloc_huge(walk->near, (Size) walk->capacity * sizeof(Near));
 	}
 }
 
@@ -224,7 +233,11 @@ ColumnsVisit(Walk *walk, int row, int from, int to)
 	int			columns = live.control->columns[row];
 
 	for (int column = from; column < to; column++)
-		CellVisit(walk, row, (column % columns + columns) % columns);
+	{
+		uint32		at = (column % columns + columns) % columns;
+
+		CellVisit(walk, CellHead(row, at), row * CELL_COLUMNS + at);
+	}
 }
 
 /* The columns of a row that may hold something within reach. */
@@ -296,31 +309,15 @@ WalkAll(Walk *walk)
 	walk->count = 0;
 	for (uint32 head = 0; head < live.control->blocks * CELLS_PER_BLOCK; head++)
 	{
-		int			before;
-		double		chord_squared;
-
 		if (head % (64 * CELLS_PER_BLOCK) == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (live.cell_heads[head] == LIVE_NONE)
-			continue;
-again:
-		before = walk->count;
-		LWLockAcquire(HeadLock(head), LW_SHARED);
-		for (uint32 slot = live.cell_heads[head]; slot != LIVE_NONE; slot = live.hot[slot].next)
 		{
-			if (!IsWanted(walk, &live.hot[slot], &chord_squared))
-				continue;
-			if (WalkIsFull(walk))
-			{
-				walk->count = before;
-				LWLockRelease(HeadLock(head));
-				WalkMakeRoom(walk);
-				goto again;
-			}
-			WalkTake(walk, slot, chord_squared);
+			WalkUnlock(walk);
+			CHECK_FOR_INTERRUPTS();
 		}
-		LWLockRelease(HeadLock(head));
+		if (live.cell_heads[head] != LIVE_NONE)
+			CellVisit(walk, head, ANY_CELL);
 	}
+	WalkUnlock(walk);
 	WalkTighten(walk);
 }
 
