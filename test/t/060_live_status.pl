@@ -1,0 +1,276 @@
+# The live index takes a change of a washman's status over when it is committed and
+# not before; nothing of it when it is rolled back, to a savepoint or as a whole; and
+# ends as the table does, whatever the order of the commits.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Washminute;
+
+# The worker is not to write by itself.  NOTIFY makes commits wait for one another,
+# a synchronous standby that is not there makes them wait for as long as wanted.
+my $node = washminute_node('main', conf => <<'EOC');
+washminute.location_flush_interval = 10min
+restart_after_crash = on
+wal_level = replica
+max_wal_senders = 5
+synchronous_commit = local
+autovacuum = off
+EOC
+
+sub index_answers
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes_true($node, 'SELECT answers FROM washminute.live_status()', 'the index answers');
+}
+
+sub status
+{
+	my ($status, @washmen) = @_;
+
+	return join(' ', map { "SELECT washminute.set_washman_status('$_', '$status');" } @washmen);
+}
+
+sub online { return status('online', @_); }
+sub offline { return status('offline', @_); }
+
+# The worker loads the index anew.
+sub reload
+{
+	my $position = log_position($node);
+
+	$node->reload;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return log_shows($node, qr/live index loaded/, $position, 'the index is loaded anew');
+}
+
+my $in_index = "SELECT coalesce(string_agg(washman_id, ' ' ORDER BY washman_id COLLATE \"C\"), '') FROM washminute.live_washmen()";
+my $in_table = "SELECT coalesce(string_agg(washman_id, ' ' ORDER BY washman_id COLLATE \"C\"), '') FROM washminute_data.washmen"
+  . " WHERE status = 'online' AND suspended_at IS NULL";
+my $near = "SELECT coalesce(string_agg(washman_id, ' ' ORDER BY washman_id COLLATE \"C\"), '') FROM washminute.nearby_washmen(10, 10)";
+
+# Tests: the index is whole, holds these, matches these, and the table has the same.
+sub holds
+{
+	my ($washmen, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_query($node, $in_table, $washmen, "$name: the table");
+	is_query($node, $in_index, $washmen, "$name: the index");
+	is_query($node, $near, $washmen, "$name: matching");
+	is_query($node, 'SELECT washminute._check_live_index()', '', "$name: the index is whole");
+	return;
+}
+
+# Tests: the index has the position that the table has, and says it has.
+sub position_is
+{
+	my ($washman, $latitude, $written, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is_query($node, "SELECT latitude, written FROM washminute.live_washmen() WHERE washman_id = '$washman'",
+		"$latitude|$written", "$name: the index");
+	is_query($node, "SELECT ST_Y(last_location::geometry) FROM washminute_data.washman_positions WHERE washman_id = '$washman'",
+		$latitude, "$name: the table")
+	  if $written eq 't';
+	return;
+}
+
+index_answers();
+$node->safe_psql('postgres', <<'SQL');
+SELECT washminute.upsert_user('w' || i, 'washman') FROM generate_series(1, 9) AS i;
+SELECT washminute.report_location('w' || i, 10, 10 + i * 0.001) FROM generate_series(1, 9) AS i;
+SQL
+$node->safe_psql('postgres', online('w1', 'w2'));
+holds('w1 w2', 'two are online');
+
+# the first position is written at once, the next after the interval
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.001)");
+becomes_true($node, "SELECT written FROM washminute.live_washmen() WHERE washman_id = 'w1'", 'a position is written');
+
+#
+# Commit, rollback
+#
+
+my $one = $node->background_psql('postgres');
+my $two = $node->background_psql('postgres');
+
+$one->query_safe('BEGIN; ' . online('w3') . offline('w1'));
+is($one->query_safe($near), 'w2 w3', 'a transaction matches on its own changes');
+holds('w1 w2', 'before the commit');
+$one->query_safe('COMMIT');
+holds('w2 w3', 'after it');
+$one->query_safe('BEGIN; ' . online('w1') . offline('w2') . 'ROLLBACK');
+holds('w2 w3', 'after a rollback');
+is_query($node, 'SELECT held FROM washminute.live_status()', 2, 'which keeps no slot');
+$node->psql('postgres', 'BEGIN; ' . online('w1') . 'SELECT 1 / 0; COMMIT;', on_error_stop => 0);
+holds('w2 w3', 'after an error');
+is_refused($node, 'BEGIN; ' . online('w1') . "PREPARE TRANSACTION 'p'", '0A000', undef, 'it cannot be prepared');
+holds('w2 w3', 'after that');
+$one->query_safe('BEGIN; ' . online('w1'));
+$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . $one->query_safe('SELECT pg_backend_pid()') . ', 60000)');
+holds('w2 w3', 'after the end of a session');
+is_query($node, 'SELECT held FROM washminute.live_status()', 2, 'which keeps no slot either');
+eval { $one->quit };
+$one = $node->background_psql('postgres');
+
+# deeds that no function of ours does
+foreach my $deed (
+	[ "UPDATE washminute_data.washmen SET suspended_at = washminute.now() WHERE washman_id = 'w2'", 'w3' ],
+	[ "UPDATE washminute_data.washmen SET suspended_at = NULL WHERE washman_id = 'w2'", 'w2 w3' ],
+	[ "DELETE FROM washminute_data.washmen WHERE washman_id = 'w2'", 'w3' ],
+	[ "INSERT INTO washminute_data.washmen VALUES ('w2', 'online', washminute.now())", 'w2 w3' ],
+	[ "DELETE FROM washminute_data.washmen WHERE washman_id = 'w9'; UPDATE washminute_data.washmen SET washman_id = 'w9' WHERE washman_id = 'w2'", 'w3 w9' ],
+	[ "UPDATE washminute_data.washmen SET washman_id = 'w2' WHERE washman_id = 'w9'", 'w2 w3' ])
+{
+	$node->safe_psql('postgres', $deed->[0]);
+	holds($deed->[1], $deed->[0]);
+}
+$node->safe_psql('postgres', "SET session_replication_role = replica; UPDATE washminute_data.washmen SET status = 'offline' WHERE washman_id = 'w2'");
+reload();
+holds('w3', 'changed behind the triggers, and loaded anew');
+$node->safe_psql('postgres', online('w1', 'w2') . offline('w3'));
+is_query($node, "BEGIN; TRUNCATE washminute_data.washmen; $near; ROLLBACK", '', 'TRUNCATE is seen by its own transaction');
+holds('w1 w2', 'and undone');
+
+#
+# Savepoints
+#
+
+$one->query_safe('BEGIN; SAVEPOINT a; ' . online('w3') . 'ROLLBACK TO a;');
+is($one->query_safe($near), 'w1 w2', 'online, ROLLBACK TO: so the transaction itself matches');
+$one->query_safe('COMMIT');
+holds('w1 w2', 'online, ROLLBACK TO');
+$one->query_safe('BEGIN; SAVEPOINT a; ' . offline('w1') . 'ROLLBACK TO a;');
+is($one->query_safe($near), 'w1 w2', 'offline, ROLLBACK TO: so the transaction itself matches');
+$one->query_safe('COMMIT');
+holds('w1 w2', 'offline, ROLLBACK TO');
+reload();
+$one->query_safe('BEGIN; SAVEPOINT a; ' . online('w3') . 'RELEASE a; SAVEPOINT b; ' . offline('w2') . 'ROLLBACK TO b; COMMIT');
+holds('w1 w2 w3', 'online, RELEASE');
+reload();
+$one->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SAVEPOINT a; ' . online('w4') . 'ROLLBACK TO a;');
+$node->safe_psql('postgres', online('w4'));
+$one->query_safe('COMMIT');
+holds('w1 w2 w3 w4', 'an old snapshot is not what counts');
+$node->safe_psql('postgres', offline('w3', 'w4'));
+
+# positions written in what is rolled back are not written
+$node->safe_psql('postgres', "SELECT washminute.flush_locations(); SELECT washminute.report_location('w1', 10, 10.0011)");
+position_is('w1', 10.0011, 'f', 'a position is not written');
+$node->safe_psql('postgres', 'BEGIN; SAVEPOINT a; SELECT washminute.flush_locations(); ROLLBACK TO a; COMMIT');
+position_is('w1', 10.0011, 'f', 'flush, ROLLBACK TO');
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0012)");
+$node->psql('postgres', "BEGIN; SELECT washminute.flush_locations(); PREPARE TRANSACTION 'p'; SELECT 1; ROLLBACK PREPARED 'p'", on_error_stop => 0);
+position_is('w1', 10.0012, 'f', 'flush, prepared and rolled back');
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0013); SELECT washminute.flush_locations()");
+position_is('w1', 10.0013, 't', 'flush');
+
+# he comes online while his position is on its way to the table
+$one->query_safe("BEGIN; SELECT washminute.report_location('w5', 10, 10.0059)");
+$node->safe_psql('postgres', online('w5'));
+$one->query_safe('COMMIT');
+is_query($node, "SELECT latitude FROM washminute.live_washmen() WHERE washman_id = 'w5'", 10.0059, 'a report and coming online cross');
+$node->safe_psql('postgres', offline('w5'));
+
+#
+# Who asks
+#
+
+# what runs before a commit, as the owner, takes no operator of the session's
+my ($stdout, $stderr);
+$node->psql('postgres', <<'SQL', stdout => \$stdout, stderr => \$stderr);
+CREATE SCHEMA mine;
+GRANT USAGE ON SCHEMA mine TO PUBLIC;
+CREATE FUNCTION mine.equal(text, text) RETURNS boolean LANGUAGE plpgsql AS
+  $$ BEGIN RAISE WARNING 'called by %', current_user; RETURN $1 OPERATOR(pg_catalog.=) $2; END $$;
+CREATE OPERATOR mine.= (FUNCTION = mine.equal, LEFTARG = text, RIGHTARG = text);
+SET search_path TO mine, pg_catalog;
+SELECT washminute.set_washman_status('w5', 'online');
+SQL
+unlike($stderr, qr/called by/, 'no operator of the search path is called');
+$node->safe_psql('postgres', 'DROP SCHEMA mine CASCADE; ' . offline('w5'));
+holds('w1 w2', 'meanwhile');
+
+#
+# Two sessions
+#
+
+# one after the other, either way
+foreach my $order ([ 'online', 'offline', 'w1 w2' ], [ 'offline', 'online', 'w1 w2 w3' ])
+{
+	$node->safe_psql('postgres', status($order->[1], 'w3'));
+	$one->query_safe('BEGIN; ' . status($order->[0], 'w3'));
+	# set_washman_status() would see that there is nothing to do
+	$two->query_until(qr/begun/, "BEGIN; SELECT 'begun';\nUPDATE washminute_data.washmen SET status = '$order->[1]' WHERE washman_id = 'w3';\n");
+	becomes_true($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'", 'the second waits');
+	$one->query_safe('COMMIT');
+	$two->query_safe('COMMIT');
+	holds($order->[2], "$order->[0], then $order->[1]");
+}
+$node->safe_psql('postgres', offline('w3'));
+
+# A change that was rolled back to a savepoint locks no row, so it must not count
+# against one that was read and is not committed yet: that waits for the lock of
+# NOTIFY, whose holder waits for a standby.
+$node->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+$node->reload;
+my $holder = $node->background_psql('postgres');
+my $pid = $holder->query_safe('SET synchronous_commit = on; SELECT pg_backend_pid()');
+my $others = $two->query_safe('SELECT pg_backend_pid()');
+my $waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'SyncRep'";
+# until the server has read the setting
+within($PostgreSQL::Test::Utils::timeout_default, sub {
+	$holder->query_until(qr/begun/, "BEGIN; UPDATE washminute_data.washmen SET status_changed_at = now() WHERE washman_id = 'w8';\n"
+		  . "NOTIFY x; SELECT 'begun';\nCOMMIT;\n");
+	$node->poll_query_until('postgres', "SELECT state = 'idle' OR wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $pid");
+	return $node->safe_psql('postgres', $waits) eq 't';
+}, 'a commit waits');
+$one->query_safe('BEGIN; SAVEPOINT a; ' . online('w3') . 'ROLLBACK TO a;');
+$two->query_until(qr/begun/, 'BEGIN; ' . online('w3') . "NOTIFY x; SELECT 'begun';\nCOMMIT;\n");
+becomes_true($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $others AND wait_event_type = 'Lock'", 'and another for it');
+$one->query_safe('COMMIT');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+becomes_true($node, "SELECT count(*) = 2 FROM pg_stat_activity WHERE pid IN ($pid, $others) AND state = 'idle'", 'they go on');
+holds('w1 w2 w3', 'what was rolled back does not count');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
+reload();
+holds('w1 w2 w3', 'loaded anew');
+foreach my $session ($one, $two, $holder)
+{
+	eval { $session->quit };
+}
+
+#
+# Full
+#
+
+$node->safe_psql('postgres', 'ALTER SYSTEM SET washminute.max_live_washmen = 3');
+$node->restart;
+index_answers();
+holds('w1 w2 w3', 'three find room');
+is_refused($node, online('w4'), 'PT503', qr/^WM_LIVE_INDEX_FULL/, 'a fourth does not');
+holds('w1 w2 w3', 'and takes no place');
+$node->safe_psql('postgres', offline('w3') . 'SELECT washminute.flush_locations();' . online('w4'));
+holds('w1 w2 w4', 'who leaves makes room');
+$node->safe_psql('postgres', offline('w4') . 'SELECT washminute.flush_locations(); BEGIN; ' . online('w5') . 'ROLLBACK;' . online('w3'));
+holds('w1 w2 w3', 'so does a rollback');
+$node->safe_psql('postgres', "SET session_replication_role = replica; UPDATE washminute_data.washmen SET status = 'offline' WHERE washman_id = 'w1';"
+	. "UPDATE washminute_data.washmen SET status = 'online' WHERE washman_id = 'w4'");
+$node->reload;
+becomes($node, $in_index, 'w2 w3 w4', 'behind the triggers, too, once loaded anew');
+
+# more than there is room for; a load that breaks off leaves nothing behind
+my $position = log_position($node);
+$node->safe_psql('postgres', "SET session_replication_role = replica; UPDATE washminute_data.washmen SET status = 'online' WHERE washman_id = 'w1'");
+$node->reload;
+log_shows($node, qr/WM_LIVE_INDEX_FULL/, $position, 'a load of four fails');
+$node->safe_psql('postgres', offline('w2', 'w3'));
+becomes($node, $in_index, 'w1 w4', 'once there is room again it succeeds');
+holds('w1 w4', 'and all is well');
+unlike(log_since($node, $position), qr/terminated by signal/, 'nothing has crashed');
+
+done_testing();
