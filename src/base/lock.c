@@ -114,6 +114,14 @@ LockIdempotencyKey(const char *actor_id, const char *key)
 	LockTake(LOCK_IDEMPOTENCY, HashText(key, HashText(actor_id, 0)));
 }
 
+void
+LockFlush(void)
+{
+	LOCKTAG		tag = LockTag(LOCK_FLUSH, 0);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /*
  * washminute._lock_setup(): lets one setup() run at a time.  It waits as long
  * as the other takes, since the operator wants setup done, not refused.

@@ -27,7 +27,8 @@ typedef enum LockClass
 	LOCK_SETUP = 0x5701,
 	LOCK_IDEMPOTENCY = 0x5702,
 	LOCK_REQUEST = 0x5703,
-	LOCK_WASHMAN = 0x5704
+	LOCK_WASHMAN = 0x5704,
+	LOCK_FLUSH = 0x5705
 } LockClass;
 
 /*
@@ -37,6 +38,9 @@ typedef enum LockClass
 extern void LockRequest(const pg_uuid_t *request_id);
 extern void LockWashman(const char *washman_id);
 extern void LockIdempotencyKey(const char *actor_id, const char *key);
+
+/* One flush of positions at a time: waits as lock_timeout says. */
+extern void LockFlush(void);
 
 /* As LockRequest, but false at once when somebody else holds it. */
 extern bool LockRequestIfFree(const pg_uuid_t *request_id);

@@ -130,11 +130,14 @@ ChangeFind(const char *id, int id_length)
 static void *
 MakeRoom(void *array, int count, int *capacity, Size size)
 {
+	int			wanted = Max(8, *capacity * 2);
+
 	if (count < *capacity)
 		return array;
-	*capacity = Max(8, *capacity * 2);
-	return array == NULL ? MemoryContextAlloc(TopMemoryContext, *capacity * size) :
-		repalloc_huge(array, *capacity * size);
+	array = array == NULL ? MemoryContextAllocHuge(TopMemoryContext, wanted * size) :
+		repalloc_huge(array, wanted * size);
+	*capacity = wanted;
+	return array;
 }
 
 static void

@@ -23,7 +23,6 @@
 #include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -34,18 +33,18 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/identity.h"
+#include "base/lock.h"
 #include "base/readiness.h"
 #include "base/statement.h"
 #include "dispatch/live_memory.h"
 #include "dispatch/live_sync.h"
+#include "outbox/wake.h"
+#include "worker/engine.h"
 #include "worker/stopwatch.h"
 #include "worker/transaction.h"
 
 COMMAND(flush_locations, -1);
 COMMAND(load_live_index, -1);
-
-/* The advisory lock that a flush holds. */
-#define FLUSH_LOCK INT64CONST(0x77617368666c7573)	/* "washflus" */
 
 /* Rows written by one statement, and read at once. */
 #define FLUSH_BATCH 1000
@@ -96,7 +95,8 @@ typedef struct Flushed
 static uint64 load_version = 0; /* of the load that is under way */
 static bool loading = false;	/* this transaction has made the index answer */
 static Flushed *flushed = NULL; /* of this transaction, malloc'd */
-static int	flushed_count = 0;
+static int	flushed_count = 0;	/* collected */
+static int	flushed_written = 0;	/* and written, by what no savepoint can undo */
 static int	flushed_capacity = 0;
 
 /*
@@ -214,7 +214,8 @@ LoadPass(bool second)
 static Datum
 load_live_index_body(FunctionCallInfo fcinfo)
 {
-	if (MyBgworkerEntry == NULL || live.control == NULL)
+	if (MyBgworkerEntry == NULL || live.control == NULL ||
+		strcmp(MyBgworkerEntry->bgw_function_name, "washminute_worker_main") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("only the worker loads the live index")));
@@ -243,6 +244,13 @@ load_live_index_body(FunctionCallInfo fcinfo)
  * Flush
  */
 
+/* Are these washmen of this database, whether the index answers or not? */
+static bool
+IsOurs(void)
+{
+	return live.control != NULL && live.control->database == MyDatabaseId;
+}
+
 static void
 FlushedAdd(uint32 slot)
 {
@@ -260,6 +268,8 @@ FlushedAdd(uint32 slot)
 static void
 CollectDirty(void)
 {
+	flushed_count = 0;
+	flushed_written = 0;
 	if (flushed_capacity < live.control->held)
 	{
 		int			capacity = live.control->held;
@@ -271,8 +281,8 @@ CollectDirty(void)
 			ereport(ERROR,
 					(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
-	flushed_count = 0;
 	pg_atomic_write_u32(&live.control->dirty, 0);
+	pg_memory_barrier();		/* who reports from here on finds it 0 */
 	ForEachSlot(SLOT_DIRTY, FlushedAdd);
 }
 
@@ -281,8 +291,12 @@ static void
 FlushForget(void)
 {
 	if (flushed_count > 0)
+	{
 		pg_atomic_write_u32(&live.control->dirty, 1);
+		WakeNow(WAKE_POSITIONS);
+	}
 	flushed_count = 0;
+	flushed_written = 0;
 }
 
 static void
@@ -327,12 +341,12 @@ flush_locations_body(FunctionCallInfo fcinfo)
 	instr_time	elapsed;
 	int			count;
 
-	if (!LiveIsUsed())
+	if (!IsOurs() || live.control->relation != ReadinessRelation())
 		PG_RETURN_INT32(0);
 	INSTR_TIME_SET_CURRENT(started);
 
 	/* two at once could wait for each other's rows */
-	DirectFunctionCall1(pg_advisory_xact_lock_int8, Int64GetDatum(FLUSH_LOCK));
+	LockFlush();
 	CollectDirty();
 	for (int from = 0; from < flushed_count; from += FLUSH_BATCH)
 		WriteBatch(flushed + from, Min(FLUSH_BATCH, flushed_count - from));
@@ -342,8 +356,8 @@ flush_locations_body(FunctionCallInfo fcinfo)
 	pg_atomic_write_u32(&live.control->flushed_count, flushed_count);
 	pg_atomic_write_u32(&live.control->flush_us, (uint32) INSTR_TIME_GET_MICROSEC(elapsed));
 	count = flushed_count;
-	if (GetCurrentTransactionNestLevel() > 1)
-		FlushForget();
+	if (GetCurrentTransactionNestLevel() == 1)
+		flushed_written = count;
 	PG_RETURN_INT32(count);
 }
 
@@ -351,7 +365,7 @@ flush_locations_body(FunctionCallInfo fcinfo)
 static void
 FlushCommitted(void)
 {
-	for (int i = 0; i < flushed_count; i++)
+	for (int i = 0; i < flushed_written; i++)
 	{
 		const Flushed *done = &flushed[i];
 		HotSlot    *hot = &live.hot[done->slot];
@@ -368,7 +382,9 @@ FlushCommitted(void)
 		}
 		LWLockRelease(lock);
 	}
-	flushed_count = 0;
+	if (flushed_written == flushed_count)
+		flushed_count = 0;
+	FlushForget();
 }
 
 static void
@@ -436,7 +452,7 @@ NeedsLoad(void)
 static bool
 NeedsFlush(void)
 {
-	return LiveIsHere() && pg_atomic_read_u32(&live.control->dirty) != 0;
+	return IsOurs() && pg_atomic_read_u32(&live.control->dirty) != 0;
 }
 
 static bool
@@ -446,8 +462,11 @@ Sync(bool load)
 		sync_context = AllocSetContextCreate(TopMemoryContext, "washminute live index",
 											 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(sync_context);
-	return TransactionRun(load ? "washminute worker: load" : "washminute worker: flush",
-						  sync_context, CallAsOwner, load);
+	if (TransactionRun(load ? "washminute worker: load" : "washminute worker: flush",
+					   sync_context, CallAsOwner, load))
+		return true;
+	EngineDoubt();
+	return false;
 }
 
 static int64

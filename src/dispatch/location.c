@@ -284,18 +284,24 @@ Datum
 washminute_report_locations_fast(PG_FUNCTION_ARGS)
 {
 	Report	   *reports;
+	double		max_speed;
 	int			count;
 	int			strangers;
 	int			taken;
 
 	if (!FastPathIsOpen())
 		return FastPathLeave(fcinfo);
+	max_speed = MaxSpeed();		/* detoasting may take in an invalidation */
 	count = ReadReports(fcinfo, &reports);
-	taken = ReportsToIndex(reports, count, MaxSpeed(), &strangers);
+	taken = ReportsToIndex(reports, count, max_speed, &strangers);
 	if (strangers > 0)
 	{
-		WriteReportArguments(fcinfo, reports, strangers);
-		taken += DatumGetInt32(FastPathLeave(fcinfo));
+		LOCAL_FCINFO(call, 4);
+
+		/* the executor sets constant arguments once, for all calls */
+		memcpy(call, fcinfo, SizeForFunctionCallInfo(4));
+		WriteReportArguments(call, reports, strangers);
+		taken += DatumGetInt32(FastPathLeave(call));
 	}
 	PG_RETURN_INT32(taken);
 }

@@ -72,6 +72,12 @@ static Statement upsert_positions = {
 	FLOAT8ARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
+/* who was not written, since somebody else wrote something newer at the same moment */
+static Statement select_known = {
+	"SELECT washman_id FROM washminute_data.washmen WHERE washman_id = ANY ($1)",
+	1, {TEXTARRAYOID}
+};
+
 static Position *
 PositionFind(HTAB *positions, const char *washman_id)
 {
@@ -171,6 +177,12 @@ WriteChanged(HTAB *positions)
 	for (int i = 0; i < lengthof(columns); i++)
 		ArgumentDatum(&arguments, FixedArray(columns[i], count, types[i]));
 	rows = StatementRun(&upsert_positions, &arguments);
+	if (rows < count)
+	{
+		arguments.count = 0;
+		ArgumentDatum(&arguments, TextArray(ids, count));
+		rows = StatementRun(&select_known, &arguments);
+	}
 	for (uint64 row = 0; row < rows; row++)
 		PositionFind(positions, RowText(row, 1))->known = true;
 }

@@ -73,6 +73,13 @@ EngineIsServing(void)
 	return serving && epoch_is_kept;
 }
 
+void
+EngineDoubt(void)
+{
+	serving = false;
+	look_at = 0;
+}
+
 int
 EngineInFlight(void)
 {

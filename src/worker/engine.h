@@ -29,6 +29,9 @@ extern long EngineTimeout(bool may_claim);
 /* Is there a database of ours, in a state that can be served? */
 extern bool EngineIsServing(void);
 
+/* Look again whether there is. */
+extern void EngineDoubt(void);
+
 /* Requests that have no recorded answer yet. */
 extern int	EngineInFlight(void);
 

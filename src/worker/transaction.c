@@ -59,6 +59,8 @@ TransactionRun(const char *activity, MemoryContext context,
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 	}
+	pgstat_report_stat(false);
+	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextSwitchTo(context);
 	return !failed;
 }

@@ -232,7 +232,8 @@ within($PostgreSQL::Test::Utils::timeout_default, sub {
 $one->query_safe('BEGIN; SAVEPOINT a; ' . online('w3') . 'ROLLBACK TO a;');
 $two->query_until(qr/begun/, 'BEGIN; ' . online('w3') . "NOTIFY x; SELECT 'begun';\nCOMMIT;\n");
 becomes_true($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $others AND wait_event_type = 'Lock'", 'and another for it');
-$one->query_safe('COMMIT');
+# before its commit it looks who is online after all, and waits for whoever is changing that
+$one->query_until(qr/begun/, "SELECT 'begun';\nCOMMIT;\n");
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 becomes_true($node, "SELECT count(*) = 2 FROM pg_stat_activity WHERE pid IN ($pid, $others) AND state = 'idle'", 'they go on');
 holds('w1 w2 w3', 'what was rolled back does not count');
