@@ -19,3 +19,11 @@ SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_nearby_washmen';
 COMMENT ON FUNCTION washminute._nearby_washmen(float8, float8, float8, float8, float8, integer, interval) IS
   'Internal: nearby_washmen where SQL is needed.';
+
+CREATE OR REPLACE FUNCTION washminute.explain_match(request_id uuid)
+RETURNS TABLE (washman_id text, distance_m float8, offered boolean, reasons text[])
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 100
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_explain_match';
+COMMENT ON FUNCTION washminute.explain_match(uuid) IS
+  'Everybody within radius_limit_m of a request, nearest first: whether he was offered it, and why he would not be now (none: he would be): suspended, offline, position_old, declined, busy, balance_below_floor, no_room_for_commission, own_request, outside_ring, others_nearer.';

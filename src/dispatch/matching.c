@@ -136,8 +136,8 @@ CandidateCompare(const void *a, const void *b)
  * The smallest ring that reaches so far, at most the limit.  Rounding must not
  * put it short of the washman whose ring it is.
  */
-static double
-RingOf(const MatchQuery *query, double distance_m)
+double
+MatchRing(const MatchQuery *query, double distance_m)
 {
 	double		steps;
 
@@ -159,7 +159,7 @@ WithinRing(const MatchQuery *query, const Candidate *candidates, int count,
 	*radius_m = 0;
 	if (count == 0)
 		return 0;
-	*radius_m = RingOf(query, candidates[0].distance_m);
+	*radius_m = MatchRing(query, candidates[0].distance_m);
 	while (within < Min(count, query->max_results) &&
 		   candidates[within].distance_m <= *radius_m)
 		within++;
@@ -211,7 +211,7 @@ WalkTighten(MatchWalk *walk)
 	if (walk->count == 0)
 		return;
 	qsort(walk->candidates, walk->count, sizeof(Candidate), CandidateCompare);
-	walk->bound_m = RingOf(walk->query, walk->candidates[0].distance_m);
+	walk->bound_m = MatchRing(walk->query, walk->candidates[0].distance_m);
 	if (walk->count >= walk->query->max_results)
 		walk->bound_m =
 			Min(walk->bound_m,
@@ -276,7 +276,7 @@ MatchByTable(const MatchQuery *query, Candidate **candidates, double *radius_m)
 static double
 RingBound(const void *argument, double distance_m)
 {
-	return RingOf(argument, distance_m);
+	return MatchRing(argument, distance_m);
 }
 
 /* The reasons that only the tables know, for those who are near. */

@@ -45,4 +45,7 @@ typedef struct Candidate
 extern int	MatchNearest(const MatchQuery *query, Candidate **candidates,
 						 double *radius_m);
 
+/* The radius of the smallest ring that reaches so far, at most the limit. */
+extern double MatchRing(const MatchQuery *query, double distance_m);
+
 #endif							/* WASHMINUTE_MATCHING_H */

@@ -89,14 +89,12 @@ RequestSetExpiry(Request *request, TimestampTz expires_at)
 	RequestSetTimer(&request->request_id, expires_at);
 }
 
-/* The washmen whom a request would be offered to now. */
-static int
-MatchRequest(const Request *request, const Settings *settings,
-			 Candidate **candidates)
+void
+RequestMatchQuery(const Request *request, const Settings *settings, MatchQuery *query)
 {
 	Arguments	arguments = {0};
-	double		radius_m;
-	MatchQuery	query = {
+
+	*query = (MatchQuery) {
 		.initial_radius_m = Min(settings->initial_radius_m, settings->radius_limit_m),
 		.radius_step_m = settings->radius_step_m,
 		.radius_limit_m = settings->radius_limit_m,
@@ -111,13 +109,11 @@ MatchRequest(const Request *request, const Settings *settings,
 			.commission_to_hold = RequestHold(request, settings)
 		}
 	};
-
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
 	StatementRunOne(&select_place, &arguments);
-	query.longitude = RowFloat8(0, 1);
-	query.latitude = RowFloat8(0, 2);
-	RequestPeriod(request, settings, &query.starts_at, &query.ends_at);
-	return MatchNearest(&query, candidates, &radius_m);
+	query->longitude = RowFloat8(0, 1);
+	query->latitude = RowFloat8(0, 2);
+	RequestPeriod(request, settings, &query->starts_at, &query->ends_at);
 }
 
 /* The offers of a wave as rows, in one statement. */
@@ -169,13 +165,17 @@ RequestOffer(Request *request, const Settings *settings)
 	TimestampTz expires_at =
 		Min(ClockNow() + SETTING_USECS(settings->offer_seconds, 1),
 			request->expires_at);
+	MatchQuery	query;
 	Candidate  *candidates;
-	int			count = MatchRequest(request, settings, &candidates);
+	double		radius_m;
+	int			count;
 	const char **washman_ids;
 	Arguments	arguments = {0};
 	Notice	   *notices;
 	JsonObject	data;
 
+	RequestMatchQuery(request, settings, &query);
+	count = MatchNearest(&query, &candidates, &radius_m);
 	if (count == 0)
 		return 0;
 

@@ -16,6 +16,7 @@
 #include "utils/uuid.h"
 
 #include "base/settings.h"
+#include "dispatch/matching.h"
 
 typedef struct Request
 {
@@ -98,6 +99,10 @@ extern void RequestPeriod(const Request *request, const Settings *settings,
 /* The commission on this request's order, and what of it is held. */
 extern int64 RequestCommission(const Request *request, const Settings *settings);
 extern int64 RequestHold(const Request *request, const Settings *settings);
+
+/* Whom it would be offered to now: what matching is asked. */
+extern void RequestMatchQuery(const Request *request, const Settings *settings,
+							  MatchQuery *query);
 
 /* {"requestId": ..., "orderId": ..., "status": ...} and what the caller adds. */
 extern void RequestData(const Request *request, StringInfo data);
