@@ -23,6 +23,7 @@
 List	   *destinations = NIL;
 
 static LaneSettings lane_settings[LANE_COUNT];
+static int64 abandoned_buried_for = 0;	/* epoch */
 
 static Statement select_lanes = {
 	"SELECT lane, concurrency, COALESCE(rate_per_second, 0), max_attempts,"
@@ -136,10 +137,14 @@ ReadLanes(void)
 	}
 }
 
-/* Forget destinations that are in the tables no longer, once they are idle. */
-static void
+/*
+ * Forget destinations that are in the tables no longer, once they are idle; false
+ * where there are none.
+ */
+static bool
 DropUnlisted(void)
 {
+	bool		found = false;
 	ListCell   *cell;
 
 	foreach(cell, destinations)
@@ -148,6 +153,7 @@ DropUnlisted(void)
 
 		if (destination->listed)
 			continue;
+		found = true;
 		destination->enabled = false;
 		destination->gone = false;
 		if (destination->in_flight == 0 && !RecordRefersTo(destination))
@@ -157,6 +163,7 @@ DropUnlisted(void)
 			MemoryContextDelete(destination->context);
 		}
 	}
+	return found;
 }
 
 void
@@ -182,8 +189,12 @@ DestinationsRead(int64 epoch)
 		if (lane >= 0 && lane_settings[lane].concurrency > 0)
 			DestinationSet((Lane) lane, RowText(row, 2), RowText(row, 3), RowBool(row, 4));
 	}
-	DropUnlisted();
+
+	/* it reads the whole outbox: not for each change of a lane or a text */
+	if (!DropUnlisted() && abandoned_buried_for == epoch)
+		return;
 	buried = QueueBuryAbandoned(epoch);
+	abandoned_buried_for = epoch;
 	if (buried > 0)
 		ereport(WARNING,
 				(errmsg("washminute worker: dead_letters=" UINT64_FORMAT " reason=\"the listener was removed\"",
@@ -279,6 +290,8 @@ void
 DestinationsRelease(void)
 {
 	ListCell   *cell;
+
+	abandoned_buried_for = 0;
 
 	foreach(cell, destinations)
 	{

@@ -136,7 +136,7 @@ extern bool DestinationMayStart(const Destination *destination, int64 now, int c
 /* Send nothing for a while, and say why, until it answers well again. */
 extern void DestinationHold(Lane lane, const char *reason);
 
-/* Whatever is held may try again. */
+/* Whatever is held may try again; rows of listeners that are gone are looked for. */
 extern void DestinationsRelease(void);
 
 /* There are new rows; or the worker itself has written some for later. */
