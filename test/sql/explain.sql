@@ -13,6 +13,9 @@ SELECT washminute.decline_request(test_helpers.request('explain_1'), 'explain_de
 SELECT washminute.settle_balance('explain_poor', -500.01, 'test');
 UPDATE washminute_data.washmen SET suspended_at = washminute.now() WHERE washman_id = 'explain_suspended';
 
+-- the place of one who is not online is known by the table
+SELECT washminute.flush_locations() >= 0 AS flushed;
+
 CREATE FUNCTION pg_temp.explained() RETURNS TABLE (washman_id text, metres numeric, offered boolean, reasons text[]) LANGUAGE sql
 AS $$ SELECT washman_id, round(distance_m::numeric, -2), offered, reasons FROM washminute.explain_match(test_helpers.request('explain_1')) $$;
 SELECT * FROM pg_temp.explained();
@@ -21,6 +24,7 @@ SELECT * FROM pg_temp.explained();
 SELECT washminute.set_clock('2026-06-02 10:30+00', 0);
 SELECT washminute.report_location('explain_near', -13.22, 27.10);
 SELECT washminute.set_washman_status('explain_second', 'offline');
+SELECT washminute.flush_locations() >= 0 AS flushed;
 UPDATE washminute_data.settings SET value = 1 WHERE name = 'offer_size';
 SELECT * FROM pg_temp.explained() WHERE reasons && '{others_nearer,outside_ring}' OR reasons = '{}';
 UPDATE washminute_data.settings SET value = 50 WHERE name = 'offer_size';
