@@ -91,6 +91,9 @@ typedef struct LiveFound
 	char	   *id;
 } LiveFound;
 
+/* For qsort: by distance and id. */
+extern int	LiveFoundCompare(const void *a, const void *b);
+
 /* By distance and id; all but the last count where *more is set. */
 extern int	LiveNearest(const LiveQuery *query, LiveFound **found, bool *more);
 

@@ -384,7 +384,8 @@ TransactionEvent(XactEvent event, void *argument)
 				break;
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that has changed the status of a washman")));
+					 errmsg("cannot PREPARE a transaction that has changed the status of a washman"),
+					 errhint("Commit it instead: the live index takes such a change over at commit.")));
 			break;
 		default:
 			break;

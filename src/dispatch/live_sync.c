@@ -218,7 +218,8 @@ load_live_index_body(FunctionCallInfo fcinfo)
 		strcmp(MyBgworkerEntry->bgw_function_name, "washminute_worker_main") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("only the worker loads the live index")));
+				 errmsg("only the worker loads the live index"),
+				 errhint("SELECT pg_reload_conf() has the worker load it.")));
 	LockTable("washmen");
 	LockTable("washman_positions");
 	pg_atomic_write_u32(&live.control->stale, 0);

@@ -361,8 +361,8 @@ NextReach(const Walk *walk)
 	return walk->reach_m * Max(1.3, Min(2.0, factor));
 }
 
-static int
-FoundCompare(const void *a, const void *b)
+int
+LiveFoundCompare(const void *a, const void *b)
 {
 	const LiveFound *left = a;
 	const LiveFound *right = b;
@@ -426,7 +426,7 @@ WalkMeasure(Walk *walk, LiveFound **found)
 		if (next->distance_m <= query->limit_m && (next->id = NearId(near)) != NULL)
 			count++;
 	}
-	qsort(*found, count, sizeof(LiveFound), FoundCompare);
+	qsort(*found, count, sizeof(LiveFound), LiveFoundCompare);
 	return count;
 }
 

@@ -338,17 +338,6 @@ TakeEligible(const MatchQuery *query, const LiveFound *found, int count,
 	return WithinRing(query, *candidates, eligible, radius_m);
 }
 
-static int
-FoundCompare(const void *a, const void *b)
-{
-	const LiveFound *left = a;
-	const LiveFound *right = b;
-
-	if (left->distance_m != right->distance_m)
-		return left->distance_m < right->distance_m ? -1 : 1;
-	return strcmp(left->id, right->id);
-}
-
 /* What the transaction itself has changed is not in the index before its commit. */
 static int
 WithOwnChanges(const LiveQuery *query, const LiveChange *changes, int change_count,
@@ -374,7 +363,7 @@ WithOwnChanges(const LiveQuery *query, const LiveChange *changes, int change_cou
 		if (distance_m <= query->limit_m)
 			all[kept++] = (LiveFound) {distance_m, fix.at, changes[j].id};
 	}
-	qsort(all, kept, sizeof(LiveFound), FoundCompare);
+	qsort(all, kept, sizeof(LiveFound), LiveFoundCompare);
 	*found = all;
 	return kept;
 }

@@ -38,7 +38,7 @@ static Statement upsert_token = {
 /* what waits for that device is not for its new user */
 static Statement delete_of_others = {
 	"DELETE FROM washminute_data.outbox"
-	" WHERE token = $1 AND lane IN ('push', 'push_receipt') AND state = 'queued'"
+	" WHERE token = $1 AND lane = 'push' AND state = 'queued'"
 	"   AND recipient_id IS DISTINCT FROM $2",
 	2, {TEXTOID, TEXTOID}
 };
