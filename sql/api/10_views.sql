@@ -75,9 +75,10 @@ GRANT SELECT ON washminute_api.requests TO
 
 CREATE OR REPLACE VIEW washminute_api.offers WITH (security_invoker = true) AS
   SELECT f.request_id, f.washman_id, f.distance_m, f.offered_at, f.expires_at, f.declined_at
-    FROM washminute_data.offers AS f;
+    FROM washminute_data.offers AS f
+   WHERE f.offered_at <= washminute.now();
 COMMENT ON VIEW washminute_api.offers IS
-  'What a washman was offered; all offers for an administrator.';
+  'What a washman was offered, whatever became of it; all offers for an administrator.';
 COMMENT ON COLUMN washminute_api.offers.request_id IS 'The request.';
 COMMENT ON COLUMN washminute_api.offers.washman_id IS 'The washman.';
 COMMENT ON COLUMN washminute_api.offers.distance_m IS 'Metres to the place.';
@@ -85,3 +86,46 @@ COMMENT ON COLUMN washminute_api.offers.offered_at IS 'When it was offered.';
 COMMENT ON COLUMN washminute_api.offers.expires_at IS 'Until when it can be accepted.';
 COMMENT ON COLUMN washminute_api.offers.declined_at IS 'When he declined it.';
 GRANT SELECT ON washminute_api.offers TO washminute_washman, washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.statement WITH (security_invoker = true) AS
+  SELECT s.washman_id, s.transfer_id, s.at, s.purpose, s.amount, s.balance, s.order_id
+    FROM washminute_data.washman_statements AS s;
+COMMENT ON VIEW washminute_api.statement IS
+  'What came and went on a washman''s account, with the balance after it; all accounts for an administrator.';
+COMMENT ON COLUMN washminute_api.statement.washman_id IS 'The washman.';
+COMMENT ON COLUMN washminute_api.statement.transfer_id IS 'Id, in the order of booking.';
+COMMENT ON COLUMN washminute_api.statement.at IS 'When it was booked.';
+COMMENT ON COLUMN washminute_api.statement.purpose IS 'What it is for.';
+COMMENT ON COLUMN washminute_api.statement.amount IS 'MAD; negative for what went.';
+COMMENT ON COLUMN washminute_api.statement.balance IS 'MAD, after it.';
+COMMENT ON COLUMN washminute_api.statement.order_id IS 'The order it is for.';
+GRANT SELECT ON washminute_api.statement TO washminute_washman, washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.payouts WITH (security_invoker = true) AS
+  SELECT p.payout_id, p.washman_id, p.amount, p.status, p.requested_at, p.decided_at, p.reference
+    FROM washminute_data.payouts AS p;
+COMMENT ON VIEW washminute_api.payouts IS
+  'What a washman asked to be paid out; all payouts for an administrator.';
+COMMENT ON COLUMN washminute_api.payouts.payout_id IS 'Id for programs.';
+COMMENT ON COLUMN washminute_api.payouts.washman_id IS 'Who is paid.';
+COMMENT ON COLUMN washminute_api.payouts.amount IS 'MAD.';
+COMMENT ON COLUMN washminute_api.payouts.status IS 'requested, paid or refused.';
+COMMENT ON COLUMN washminute_api.payouts.requested_at IS 'When he asked.';
+COMMENT ON COLUMN washminute_api.payouts.decided_at IS 'When it was paid or refused.';
+COMMENT ON COLUMN washminute_api.payouts.reference IS 'Of the bank transfer, or why it was refused.';
+GRANT SELECT ON washminute_api.payouts TO washminute_washman, washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.receivables WITH (security_invoker = true) AS
+  SELECT v.receivable_id, v.debtor_id, v.order_id, v.amount, v.purpose, v.created_at, v.settled_at, v.waived
+    FROM washminute_data.receivables AS v;
+COMMENT ON VIEW washminute_api.receivables IS
+  'What I owe for late cancellations and the like; all of it for an administrator.';
+COMMENT ON COLUMN washminute_api.receivables.receivable_id IS 'Id for programs.';
+COMMENT ON COLUMN washminute_api.receivables.debtor_id IS 'Who owes it.';
+COMMENT ON COLUMN washminute_api.receivables.order_id IS 'The order it came of.';
+COMMENT ON COLUMN washminute_api.receivables.amount IS 'MAD.';
+COMMENT ON COLUMN washminute_api.receivables.purpose IS 'cancellation, no_show or give_back.';
+COMMENT ON COLUMN washminute_api.receivables.created_at IS 'Since when it is owed.';
+COMMENT ON COLUMN washminute_api.receivables.settled_at IS 'When it was paid or waived.';
+COMMENT ON COLUMN washminute_api.receivables.waived IS 'Whether the platform gave it up.';
+GRANT SELECT ON washminute_api.receivables TO washminute_customer, washminute_washman, washminute_admin;

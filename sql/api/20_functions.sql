@@ -55,16 +55,163 @@ $$;
 COMMENT ON FUNCTION washminute_api.advance_request(uuid, text) IS
   'Move my job on: en_route, arrived, in_progress, completed, no_show; pending gives it back.';
 
-CREATE OR REPLACE FUNCTION washminute_api.cancel_request(request_id uuid, reason text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION washminute_api.cancel_request(request_id uuid, reason text DEFAULT NULL, agreed_fee numeric DEFAULT NULL)
+RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM washminute.cancel_request(request_id, washminute.require_caller(), reason);
+  PERFORM washminute.cancel_request(request_id, washminute.require_caller(), reason, agreed_fee);
 END
 $$;
-COMMENT ON FUNCTION washminute_api.cancel_request(uuid, text) IS
-  'Cancel my request before the work begins.';
+COMMENT ON FUNCTION washminute_api.cancel_request(uuid, text, numeric) IS
+  'Cancel my request before the work begins, for the fee that cancellation_fee shows; a fee above agreed_fee is refused.';
+
+CREATE OR REPLACE FUNCTION washminute_api.cancellation_fee(request_id uuid)
+RETURNS TABLE (fee numeric, washman_share numeric, refund numeric)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.cancellation_fee(request_id, washminute.require_caller());
+END
+$$;
+COMMENT ON FUNCTION washminute_api.cancellation_fee(uuid) IS
+  'What cancelling my request would cost me now, and what I would get back, in MAD.';
+
+CREATE OR REPLACE FUNCTION washminute_api.open_offers()
+RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
+               services text[], earnings numeric, payment_method text, reservation_at timestamptz,
+               offered_at timestamptz, expires_at timestamptz, answered_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 3
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.washman_offers(washminute.require_caller());
+END
+$$;
+COMMENT ON FUNCTION washminute_api.open_offers() IS
+  'The offers that I can accept now, and what I may know of them before.';
+
+CREATE OR REPLACE FUNCTION washminute_api.contact(request_id uuid)
+RETURNS TABLE (contact_id text, name text, phone text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.request_contact(request_id, washminute.require_caller());
+END
+$$;
+COMMENT ON FUNCTION washminute_api.contact(uuid) IS
+  'Whom I can call about a job in hand: my washman, or my customer.';
+
+CREATE OR REPLACE FUNCTION washminute_api.earnings(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+RETURNS TABLE (jobs bigint, gross numeric, commission numeric, compensation numeric, fees numeric, net numeric)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.washman_earnings(washminute.require_caller(), since, until);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.earnings(timestamptz, timestamptz) IS
+  'What I have earned from since on and before until, in MAD.';
+
+CREATE OR REPLACE FUNCTION washminute_api.request_payout(amount numeric, idempotency_key text DEFAULT NULL)
+RETURNS uuid
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN washminute.request_payout(washminute.require_caller(), amount, idempotency_key);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.request_payout(numeric, text) IS
+  'Ask to be paid out an amount of my balance, in MAD.';
+
+CREATE OR REPLACE FUNCTION washminute_api.force_cancel_request(request_id uuid, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.force_cancel_request(request_id, washminute.require_caller(), reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.force_cancel_request(uuid, text) IS
+  'Cancel any request before it is completed, for a reason that is kept.';
+
+CREATE OR REPLACE FUNCTION washminute_api.reassign_request(request_id uuid, washman_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.reassign_request(request_id, washminute.require_caller(), washman_id, reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.reassign_request(uuid, text, text) IS
+  'Give a request, or the job of another washman, to this washman, for a reason that is kept.';
+
+CREATE OR REPLACE FUNCTION washminute_api.suspend_washman(washman_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.suspend_washman(washman_id, washminute.require_caller(), reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.suspend_washman(text, text) IS
+  'Suspend a washman, for a reason that is kept.';
+
+CREATE OR REPLACE FUNCTION washminute_api.reinstate_washman(washman_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.reinstate_washman(washman_id, washminute.require_caller(), reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.reinstate_washman(text, text) IS
+  'End the suspension of a washman.';
+
+CREATE OR REPLACE FUNCTION washminute_api.settle_receivable(receivable_id uuid, reason text, waived boolean DEFAULT false)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.settle_receivable(receivable_id, washminute.require_caller(), reason, waived);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.settle_receivable(uuid, text, boolean) IS
+  'Book that what somebody owed has been paid outside, or is given up.';
+
+CREATE OR REPLACE FUNCTION washminute_api.pay_payout(payout_id uuid, reference text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.pay_payout(payout_id, washminute.require_caller(), reference);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.pay_payout(uuid, text) IS
+  'Book that a payout has been sent, with the reference of the bank transfer.';
+
+CREATE OR REPLACE FUNCTION washminute_api.refuse_payout(payout_id uuid, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.refuse_payout(payout_id, washminute.require_caller(), reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.refuse_payout(uuid, text) IS
+  'Refuse a payout.';
 
 CREATE OR REPLACE FUNCTION washminute_api.report_location(
     longitude float8, latitude float8, accuracy_m float8 DEFAULT NULL,
@@ -129,7 +276,13 @@ COMMENT ON FUNCTION washminute_api.unregister_push_token(text) IS 'Send nothing 
 REVOKE ALL ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text),
   washminute_api.accept_request(uuid), washminute_api.decline_request(uuid),
-  washminute_api.advance_request(uuid, text), washminute_api.cancel_request(uuid, text),
+  washminute_api.advance_request(uuid, text), washminute_api.cancel_request(uuid, text, numeric),
+  washminute_api.cancellation_fee(uuid), washminute_api.open_offers(), washminute_api.contact(uuid),
+  washminute_api.earnings(timestamptz, timestamptz), washminute_api.request_payout(numeric, text),
+  washminute_api.force_cancel_request(uuid, text), washminute_api.reassign_request(uuid, text, text),
+  washminute_api.suspend_washman(text, text), washminute_api.reinstate_washman(text, text),
+  washminute_api.settle_receivable(uuid, text, boolean),
+  washminute_api.pay_payout(uuid, text), washminute_api.refuse_payout(uuid, text),
   washminute_api.report_location(float8, float8, float8, timestamptz),
   washminute_api.set_status(text), washminute_api.balance(),
   washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text)
@@ -140,11 +293,21 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text)
   TO washminute_customer;
-GRANT EXECUTE ON FUNCTION washminute_api.cancel_request(uuid, text)
+GRANT EXECUTE ON FUNCTION
+  washminute_api.cancel_request(uuid, text, numeric), washminute_api.cancellation_fee(uuid)
   TO washminute_customer, washminute_admin;
+GRANT EXECUTE ON FUNCTION washminute_api.contact(uuid)
+  TO washminute_customer, washminute_washman;
+GRANT EXECUTE ON FUNCTION
+  washminute_api.force_cancel_request(uuid, text), washminute_api.reassign_request(uuid, text, text),
+  washminute_api.suspend_washman(text, text), washminute_api.reinstate_washman(text, text),
+  washminute_api.settle_receivable(uuid, text, boolean),
+  washminute_api.pay_payout(uuid, text), washminute_api.refuse_payout(uuid, text)
+  TO washminute_admin;
 GRANT EXECUTE ON FUNCTION
   washminute_api.accept_request(uuid), washminute_api.decline_request(uuid),
   washminute_api.advance_request(uuid, text),
   washminute_api.report_location(float8, float8, float8, timestamptz),
-  washminute_api.set_status(text), washminute_api.balance()
+  washminute_api.set_status(text), washminute_api.balance(), washminute_api.open_offers(),
+  washminute_api.earnings(timestamptz, timestamptz), washminute_api.request_payout(numeric, text)
   TO washminute_washman;

@@ -12,6 +12,10 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'washman_positions'),
   ('table', 'washminute_data', 'service_zones'),
   ('table', 'washminute_data', 'services'),
+  ('table', 'washminute_data', 'zone_settings'),
+  ('table', 'washminute_data', 'neighbourhoods'),
+  ('table', 'washminute_data', 'receivables'),
+  ('table', 'washminute_data', 'payouts'),
   ('table', 'washminute_data', 'orders'),
   ('table', 'washminute_data', 'order_lines'),
   ('table', 'washminute_data', 'request_transitions'),
@@ -29,23 +33,40 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'push_templates'),
   ('table', 'washminute_data', 'idempotency_keys'),
   ('view', 'washminute_data', 'ledger_entries'),
+  ('view', 'washminute_data', 'washman_statements'),
   ('view', 'washminute_api', 'me'),
   ('view', 'washminute_api', 'services'),
   ('view', 'washminute_api', 'orders'),
   ('view', 'washminute_api', 'requests'),
-  ('view', 'washminute_api', 'offers');
+  ('view', 'washminute_api', 'offers'),
+  ('view', 'washminute_api', 'statement'),
+  ('view', 'washminute_api', 'payouts'),
+  ('view', 'washminute_api', 'receivables');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_data', 'guard_request_status', ''),
   ('function', 'washminute_data', 'guard_append_only', ''),
   ('function', 'washminute_data', 'routes_changed', ''),
   ('function', 'washminute_data', 'settings_changed', ''),
+  ('function', 'washminute_data', 'guard_zone_setting', ''),
   ('function', 'washminute_data', 'washman_changed', ''),
   ('function', 'washminute_api', 'create_booking',
    'text[], double precision, double precision, text, text, timestamp with time zone, text'),
   ('function', 'washminute_api', 'accept_request', 'uuid'),
   ('function', 'washminute_api', 'decline_request', 'uuid'),
   ('function', 'washminute_api', 'advance_request', 'uuid, text'),
-  ('function', 'washminute_api', 'cancel_request', 'uuid, text'),
+  ('function', 'washminute_api', 'cancel_request', 'uuid, text, numeric'),
+  ('function', 'washminute_api', 'cancellation_fee', 'uuid'),
+  ('function', 'washminute_api', 'open_offers', ''),
+  ('function', 'washminute_api', 'contact', 'uuid'),
+  ('function', 'washminute_api', 'earnings', 'timestamp with time zone, timestamp with time zone'),
+  ('function', 'washminute_api', 'request_payout', 'numeric, text'),
+  ('function', 'washminute_api', 'force_cancel_request', 'uuid, text'),
+  ('function', 'washminute_api', 'reassign_request', 'uuid, text, text'),
+  ('function', 'washminute_api', 'suspend_washman', 'text, text'),
+  ('function', 'washminute_api', 'reinstate_washman', 'text, text'),
+  ('function', 'washminute_api', 'settle_receivable', 'uuid, text, boolean'),
+  ('function', 'washminute_api', 'pay_payout', 'uuid, text'),
+  ('function', 'washminute_api', 'refuse_payout', 'uuid, text'),
   ('function', 'washminute_api', 'report_location',
    'double precision, double precision, double precision, timestamp with time zone'),
   ('function', 'washminute_api', 'set_status', 'text'),
@@ -59,6 +80,9 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('trigger', 'washminute_data', 'lanes_changed', 'lanes'),
   ('trigger', 'washminute_data', 'push_templates_changed', 'push_templates'),
   ('trigger', 'washminute_data', 'settings_changed', 'settings'),
+  ('trigger', 'washminute_data', 'zone_settings_changed', 'zone_settings'),
+  ('trigger', 'washminute_data', 'service_zones_changed', 'service_zones'),
+  ('trigger', 'washminute_data', 'zone_settings_guarded', 'zone_settings'),
   ('trigger', 'washminute_data', 'washmen_came_or_left', 'washmen'),
   ('trigger', 'washminute_data', 'washmen_changed', 'washmen'),
   ('trigger', 'washminute_data', 'washmen_truncated', 'washmen'),
@@ -72,6 +96,12 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'orders_read_all', 'orders'),
   ('policy', 'washminute_data', 'order_lines_read_all', 'order_lines'),
   ('policy', 'washminute_data', 'washing_requests_read_all', 'washing_requests'),
+  ('policy', 'washminute_data', 'transfers_read_own', 'transfers'),
+  ('policy', 'washminute_data', 'transfers_read_all', 'transfers'),
+  ('policy', 'washminute_data', 'payouts_read_own', 'payouts'),
+  ('policy', 'washminute_data', 'payouts_read_all', 'payouts'),
+  ('policy', 'washminute_data', 'receivables_read_own', 'receivables'),
+  ('policy', 'washminute_data', 'receivables_read_all', 'receivables'),
   ('policy', 'washminute_data', 'offers_read_all', 'offers');
 
 -- The roles, which belong to the cluster: missing ones are made, and those with
@@ -329,7 +359,7 @@ BEGIN
              ELSE pg_catalog.format('DROP FUNCTION IF EXISTS %I.%I(%s)', o.schema, o.name, o.parent)
            END AS command
       FROM pg_catalog.jsonb_to_recordset(objects) AS o (kind text, schema text, name text, parent text)
-     ORDER BY pg_catalog.array_position(ARRAY['policy', 'trigger', 'view', 'function'], o.kind)
+     ORDER BY pg_catalog.array_position(ARRAY['policy', 'trigger', 'view', 'function'], o.kind), o.schema
   LOOP
     EXECUTE found.command;
   END LOOP;

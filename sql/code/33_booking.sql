@@ -10,4 +10,4 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_create_booking';
 COMMENT ON FUNCTION washminute.create_booking(text, text[], float8, float8, text, text, timestamptz, text) IS
-  'Books a wash, for now or for reservation_at, payable in cash or by card, and offers it to the washmen near (a card job once it is paid, a reservation when it is due). The same idempotency key and arguments give the same answer with one effect.';
+  'Books a wash, for now or for reservation_at, payable in cash or by card, and offers it to the nearest washmen (a card job once it is paid, a reservation when it is due). The same idempotency key and arguments give the same answer with one effect.';

@@ -12,4 +12,4 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_accept_request';
 COMMENT ON FUNCTION washminute.accept_request(uuid, text) IS
-  'A washman takes a request that he was offered. Exactly one can; the others get PT409. Must run in a serializable transaction.';
+  'A washman takes a request that he was offered. Exactly one can; the others get PT409. Where the zone''s policy is ranked, and answers are being collected, the status stays pending, and the nearest of those who answered is told that the job is his. Must run in a serializable transaction.';

@@ -29,11 +29,33 @@ AS $$
           AND done.washman_id = r.washman_id
    WHERE r.status IN ('completed', 'no_show') AND done.jobs IS DISTINCT FROM 1
   UNION ALL
-  SELECT 'the washman of a job was offered the request', j.job_id::text
+  SELECT 'the washman of a job was offered the request, or given it by an operator', j.job_id::text
     FROM washminute_data.jobs AS j
     LEFT JOIN washminute_data.offers AS f
            ON f.request_id = j.request_id AND f.washman_id = j.washman_id
    WHERE f.request_id IS NULL
+     AND NOT EXISTS (SELECT FROM washminute_data.events AS e
+                      WHERE e.request_id = j.request_id AND e.event = 'requestReassigned'
+                        AND e.data->>'washmanId' = j.washman_id)
+  UNION ALL
+  SELECT 'a job was accepted while its offer stood', j.job_id::text
+    FROM washminute_data.jobs AS j
+    JOIN washminute_data.offers AS f
+      ON f.request_id = j.request_id AND f.washman_id = j.washman_id AND f.offered_at <= j.accepted_at
+   WHERE j.accepted_at >= f.expires_at AND f.answered_at IS NULL
+     AND NOT EXISTS (SELECT FROM washminute_data.events AS e
+                      WHERE e.request_id = j.request_id AND e.event = 'requestReassigned'
+                        AND e.data->>'washmanId' = j.washman_id)
+  UNION ALL
+  SELECT 'a request was offered within its ring, in a wave it has had', pg_catalog.format('%s to %s', f.request_id, f.washman_id)
+    FROM washminute_data.offers AS f
+    JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id
+   WHERE r.wave > 0 AND (f.wave NOT BETWEEN 1 AND r.wave OR f.distance_m > r.radius_m)
+  UNION ALL
+  SELECT 'a live job and its request tell the same time of acceptance', j.job_id::text
+    FROM washminute_data.jobs AS j
+    JOIN washminute_data.washing_requests AS r ON r.request_id = j.request_id
+   WHERE j.live AND r.accepted_at IS DISTINCT FROM j.accepted_at
   UNION ALL
   SELECT 'the last move in the event log is to the present status', r.request_id::text
     FROM washminute_data.washing_requests AS r
@@ -72,10 +94,13 @@ AS $$
    WHERE o.total IS DISTINCT FROM
          (SELECT pg_catalog.sum(l.price) FROM washminute_data.order_lines AS l WHERE l.order_id = o.order_id)
   UNION ALL
-  SELECT 'a pending request has a timer that is due when it expires', r.request_id::text
+  SELECT 'a pending request has a timer that is due when something is to be done', r.request_id::text
     FROM washminute_data.washing_requests AS r
     LEFT JOIN washminute_data.request_timers AS t ON t.request_id = r.request_id
-   WHERE r.status = 'pending' AND (t.due_at <= r.expires_at) IS NOT TRUE
+   WHERE r.status = 'pending'
+     AND (t.due_at <= LEAST(r.expires_at, r.next_wave_at, r.decide_at)
+          OR (LEAST(r.expires_at, r.next_wave_at, r.decide_at) <= washminute.now()
+              AND t.due_at <= washminute.now() + '1 minute')) IS NOT TRUE
   UNION ALL
   SELECT 'a washman''s balance is the sum of his transfers', a.account_id
     FROM washminute_data.accounts AS a
@@ -84,12 +109,35 @@ AS $$
            ON s.account_id = a.account_id
    WHERE a.kind = 'washman' AND a.balance <> COALESCE(s.amount, 0)
   UNION ALL
-  SELECT 'what is held is the sum of live jobs', a.account_id
+  SELECT 'what is held is the sum of live jobs and open payouts', a.account_id
     FROM washminute_data.accounts AS a
-    LEFT JOIN (SELECT j.washman_id, pg_catalog.sum(j.held) AS held
-                 FROM washminute_data.jobs AS j WHERE j.live GROUP BY j.washman_id) AS s
+    LEFT JOIN (SELECT h.washman_id, pg_catalog.sum(h.held) AS held
+                 FROM (SELECT j.washman_id, j.held FROM washminute_data.jobs AS j WHERE j.live
+                       UNION ALL
+                       SELECT p.washman_id, p.amount FROM washminute_data.payouts AS p
+                        WHERE p.status = 'requested') AS h
+                GROUP BY h.washman_id) AS s
            ON s.washman_id = a.washman_id
    WHERE a.kind = 'washman' AND a.held <> COALESCE(s.held, 0)
+  UNION ALL
+  SELECT 'every payout that was paid was booked', 'payouts_paid'
+   WHERE (SELECT COALESCE(pg_catalog.sum(e.amount), 0) FROM washminute_data.ledger_entries AS e
+           WHERE e.account_id = 'payouts_paid')
+      <> (SELECT COALESCE(pg_catalog.sum(p.amount), 0) FROM washminute_data.payouts AS p WHERE p.status = 'paid')
+  UNION ALL
+  SELECT 'what is owed is the sum of open receivables', 'receivables'
+   WHERE (SELECT COALESCE(-pg_catalog.sum(e.amount), 0) FROM washminute_data.ledger_entries AS e
+           WHERE e.account_id = 'receivables')
+      <> (SELECT COALESCE(pg_catalog.sum(v.amount), 0) FROM washminute_data.receivables AS v
+           WHERE v.settled_at IS NULL)
+  UNION ALL
+  SELECT 'the fee of an order was booked', o.order_id::text
+    FROM washminute_data.orders AS o
+    LEFT JOIN (SELECT t.order_id, pg_catalog.sum(t.amount) AS amount
+                 FROM washminute_data.transfers AS t
+                WHERE t.purpose IN ('cancellation_fee', 'cancellation_share') GROUP BY t.order_id) AS s
+           ON s.order_id = o.order_id
+   WHERE o.fee <> COALESCE(s.amount, 0) OR (o.fee > 0 AND o.status NOT IN ('cancelled', 'refunded'))
   UNION ALL
   SELECT 'every washman has a status and an account', u.user_id
     FROM washminute_data.users AS u
@@ -109,6 +157,9 @@ AS $$
     FROM washminute_data.transfers AS t
     LEFT JOIN washminute_data.orders AS o ON o.order_id = t.order_id
     LEFT JOIN washminute_data.washing_requests AS r ON r.order_id = t.order_id
+    LEFT JOIN LATERAL (
+      SELECT CASE WHEN o.payment_method = 'card' AND o.payment_verified THEN 'customer_funds'
+                  ELSE 'receivables' END AS account) AS payer ON true
    WHERE ((t.debit_account, t.credit_account) = (
            SELECT CASE t.purpose
                     WHEN 'payment' THEN 'card_clearing'
@@ -116,12 +167,25 @@ AS $$
                     THEN CASE o.payment_method WHEN 'card' THEN 'customer_funds' ELSE 'washman:' || r.washman_id END
                     WHEN 'settlement'
                     THEN CASE WHEN t.debit_account LIKE 'washman:%' THEN t.debit_account ELSE 'cash_settlement' END
+                    WHEN 'cancellation_fee' THEN payer.account
+                    WHEN 'cancellation_share' THEN payer.account
+                    WHEN 'give_back_fee'
+                    THEN CASE WHEN t.debit_account = 'receivables' THEN 'receivables' ELSE 'washman:' || t.actor_id END
+                    WHEN 'receivable'
+                    THEN CASE WHEN t.debit_account = 'platform_revenue' THEN 'platform_revenue' ELSE 'cash_settlement' END
+                    WHEN 'payout'
+                    THEN CASE WHEN t.debit_account LIKE 'washman:%' THEN t.debit_account END
                     ELSE 'customer_funds' END,
                   CASE t.purpose
                     WHEN 'payment' THEN 'customer_funds'
                     WHEN 'commission' THEN 'platform_revenue'
                     WHEN 'washman_income' THEN 'washman:' || r.washman_id
                     WHEN 'refund_due' THEN 'refunds_payable'
+                    WHEN 'cancellation_fee' THEN 'platform_revenue'
+                    WHEN 'cancellation_share' THEN 'washman:' || r.washman_id
+                    WHEN 'give_back_fee' THEN 'platform_revenue'
+                    WHEN 'receivable' THEN 'receivables'
+                    WHEN 'payout' THEN 'payouts_paid'
                     WHEN 'settlement'
                     THEN CASE WHEN t.credit_account LIKE 'washman:%' AND t.debit_account NOT LIKE 'washman:%'
                               THEN t.credit_account ELSE 'cash_settlement' END
@@ -149,7 +213,7 @@ AS $$
     FROM washminute_data.orders AS o
     LEFT JOIN washminute_data.transfers AS t ON t.order_id = o.order_id AND t.purpose = 'refund_due'
    WHERE o.payment_method = 'card' AND o.payment_verified AND o.status IN ('cancelled', 'refunded')
-     AND t.amount IS DISTINCT FROM o.total
+     AND COALESCE(t.amount, 0) <> o.total - o.fee
 $$;
 COMMENT ON FUNCTION washminute.check_invariants() IS
   'What must always be true of the data: each violation with its detail, no row when all is well.';

@@ -128,3 +128,43 @@ CREATE OR REPLACE TRIGGER push_templates_changed
   AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.push_templates
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
 COMMENT ON TRIGGER push_templates_changed ON washminute_data.push_templates IS 'The worker takes changed texts at once.';
+
+CREATE OR REPLACE TRIGGER zone_settings_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.zone_settings
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.settings_changed();
+COMMENT ON TRIGGER zone_settings_changed ON washminute_data.zone_settings IS
+  'A changed setting holds from the next command on.';
+
+CREATE OR REPLACE TRIGGER service_zones_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.service_zones
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.settings_changed();
+COMMENT ON TRIGGER service_zones_changed ON washminute_data.service_zones IS
+  'A changed policy holds from the next command on.';
+
+CREATE OR REPLACE FUNCTION washminute_data.guard_zone_setting() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+  rule washminute_data.settings;
+BEGIN
+  SELECT s.* INTO rule FROM washminute_data.settings AS s WHERE s.name = NEW.name;
+  IF FOUND AND NOT (rule.per_zone AND NEW.value BETWEEN rule.minimum AND rule.maximum
+                    AND (rule.unit NOT IN ('washmen', 'offers') OR NEW.value = pg_catalog.trunc(NEW.value))) THEN
+    PERFORM washminute.raise('WM_ARGUMENT_INVALID', pg_catalog.jsonb_build_object(
+      'argument', NEW.name,
+      'must', CASE WHEN rule.per_zone THEN pg_catalog.format('be from %s to %s', rule.minimum, rule.maximum)
+                   ELSE 'be the same in all zones' END));
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.guard_zone_setting() IS
+  'Trigger: refuses a value out of the range of its setting.';
+REVOKE ALL ON FUNCTION washminute_data.guard_zone_setting() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER zone_settings_guarded
+  BEFORE INSERT OR UPDATE ON washminute_data.zone_settings
+  FOR EACH ROW EXECUTE FUNCTION washminute_data.guard_zone_setting();
+COMMENT ON TRIGGER zone_settings_guarded ON washminute_data.zone_settings IS
+  'Values lie in the range of their setting.';

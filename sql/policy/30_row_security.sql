@@ -24,6 +24,15 @@ GRANT SELECT (request_id, order_id, customer_id, status, client_location, addres
 GRANT SELECT (request_id, washman_id, distance_m, offered_at, expires_at, declined_at)
   ON washminute_data.offers TO washminute_washman, washminute_admin;
 
+GRANT SELECT (transfer_id, at, debit_account, credit_account, amount, purpose, order_id)
+  ON washminute_data.transfers TO washminute_washman, washminute_admin;
+GRANT SELECT (washman_id, transfer_id, at, purpose, amount, balance, order_id)
+  ON washminute_data.washman_statements TO washminute_washman, washminute_admin;
+GRANT SELECT (payout_id, washman_id, amount, status, requested_at, decided_at, reference)
+  ON washminute_data.payouts TO washminute_washman, washminute_admin;
+GRANT SELECT (receivable_id, debtor_id, order_id, amount, purpose, created_at, settled_at, waived)
+  ON washminute_data.receivables TO washminute_customer, washminute_washman, washminute_admin;
+
 CREATE POLICY users_read_own ON washminute_data.users
   FOR SELECT TO washminute_customer, washminute_washman
   USING (user_id = (SELECT washminute.current_user_id()));
@@ -58,5 +67,24 @@ CREATE POLICY washing_requests_read_all ON washminute_data.washing_requests
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY offers_read_all ON washminute_data.offers
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+
+CREATE POLICY transfers_read_own ON washminute_data.transfers
+  FOR SELECT TO washminute_washman
+  USING ('washman:' || (SELECT washminute.current_user_id()) IN (debit_account, credit_account));
+CREATE POLICY transfers_read_all ON washminute_data.transfers
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY payouts_read_own ON washminute_data.payouts
+  FOR SELECT TO washminute_washman
+  USING (washman_id = (SELECT washminute.current_user_id()));
+CREATE POLICY payouts_read_all ON washminute_data.payouts
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY receivables_read_own ON washminute_data.receivables
+  FOR SELECT TO washminute_customer, washminute_washman
+  USING (debtor_id = (SELECT washminute.current_user_id()));
+CREATE POLICY receivables_read_all ON washminute_data.receivables
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);

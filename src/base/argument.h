@@ -13,6 +13,7 @@
 #include "utils/uuid.h"
 
 #define ID_MAX 128				/* characters of a user's id or a key */
+#define REASON_MAX 500			/* of a reason that people give */
 
 /* A text that must be there: not NULL, not blank, no control characters. */
 extern char *ArgumentRequiredText(FunctionCallInfo fcinfo, int number,

@@ -118,6 +118,23 @@ ClockThisMoment(void)
 	return ClockAt(GetCurrentTimestamp());
 }
 
+TimestampTz
+ClockRealTime(TimestampTz shown)
+{
+	SharedClock clock;
+	double		real;
+
+	ClockRead(&clock);
+	if (!clock.is_set || TIMESTAMP_NOT_FINITE(shown))
+		return shown;
+	if (shown <= clock.shown_at)
+		return clock.real_at;
+	if (clock.rate == 0)
+		return DT_NOEND;
+	real = (double) clock.real_at + (double) (shown - clock.shown_at) / clock.rate;
+	return real >= (double) END_TIMESTAMP ? DT_NOEND : (TimestampTz) rint(real);
+}
+
 /* washminute.now() */
 Datum
 washminute_now(PG_FUNCTION_ARGS)

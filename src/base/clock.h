@@ -22,6 +22,12 @@ extern TimestampTz ClockNow(void);
  */
 extern TimestampTz ClockThisMoment(void);
 
+/*
+ * When, by the real clock, this clock will show that time; DT_NOEND where it never
+ * will.
+ */
+extern TimestampTz ClockRealTime(TimestampTz shown);
+
 /* Is a shared clock set? */
 extern bool ClockIsSet(void);
 

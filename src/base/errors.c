@@ -49,6 +49,12 @@ ErrorRaise(WashminuteError code, const char *facts)
 	pg_unreachable();
 }
 
+bool
+ErrorIsOurs(int sqlstate)
+{
+	return strncmp(unpack_sql_state(sqlstate), "PT", 2) == 0;
+}
+
 void
 ErrorRaiseText(WashminuteError code, const char *name, const char *text)
 {

@@ -45,6 +45,8 @@
 	  "Send a token whose claims carry the user's id as sub.") \
 	X(WM_BALANCE_BELOW_FLOOR, "PT402", "the balance does not allow this job", \
 	  "Pay in at least what DETAIL calls missing, then accept again.") \
+	X(WM_PAYOUT_EXCEEDS_BALANCE, "PT402", "the balance does not cover the payout", \
+	  "DETAIL gives what can be paid out: the balance less what is held.") \
 	X(WM_PAYMENT_DUE, "PT402", "the order is not paid yet", \
 	  "The job is offered once the card payment has arrived.") \
 	X(WM_NOT_YOURS, "PT403", "this belongs to somebody else", \
@@ -66,6 +68,10 @@
 	  "Use the request_id that washminute.create_booking returned.") \
 	X(WM_ORDER_NOT_FOUND, "PT404", "the order does not exist", \
 	  "Use the order_id that washminute.create_booking returned.") \
+	X(WM_PAYOUT_NOT_FOUND, "PT404", "the payout does not exist", \
+	  "Use the payout_id that washminute.request_payout returned.") \
+	X(WM_RECEIVABLE_NOT_FOUND, "PT404", "the receivable does not exist", \
+	  "Receivables are the rows of washminute_data.receivables.") \
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
 	  "The services on offer are the active rows of washminute_data.services.") \
 	X(WM_LISTENER_NOT_FOUND, "PT404", "the listener does not exist", \
@@ -85,6 +91,18 @@
 	  "A declined request is not offered to the same washman again.") \
 	X(WM_ILLEGAL_TRANSITION, "PT409", "the request cannot move to that state from its present one", \
 	  "DETAIL gives the present state; washminute_data.request_transitions lists the moves.") \
+	X(WM_NOT_AT_PLACE, "PT409", "the washman is not at the place", \
+	  "Report the location from the place first; DETAIL gives how near and what is known.") \
+	X(WM_TOO_EARLY, "PT409", "it is too early for that", \
+	  "DETAIL gives the earliest time.") \
+	X(WM_FEE_CHANGED, "PT409", "the fee is higher than was agreed", \
+	  "Show the fee of DETAIL to the customer, and call again with it.") \
+	X(WM_PAYOUT_OPEN, "PT409", "a payout is open already", \
+	  "Wait until it is paid or refused.") \
+	X(WM_PAYOUT_STATE, "PT409", "the payout was decided already", \
+	  "DETAIL gives its status.") \
+	X(WM_RECEIVABLE_SETTLED, "PT409", "the receivable was settled already", \
+	  "Nothing is owed for it any more.") \
 	X(WM_ZONE_CLOSED, "PT409", "the zone is closed at that time", \
 	  "Book within the opening hours that DETAIL gives, in the zone's local time.") \
 	X(WM_ORDER_STATE, "PT409", "the order's state does not allow this", \
@@ -148,6 +166,9 @@ typedef enum WashminuteError
  * the losers of one storm would fill the disk.
  */
 pg_noreturn extern void ErrorRaise(WashminuteError code, const char *facts);
+
+/* Is it the SQLSTATE of an error of the list? */
+extern bool ErrorIsOurs(int sqlstate);
 
 /* As ErrorRaise, with facts {"<name>": "<text>"}. */
 pg_noreturn extern void ErrorRaiseText(WashminuteError code, const char *name,

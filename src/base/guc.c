@@ -34,6 +34,7 @@ bool		washminute_enqueues = true;
 #endif
 bool		washminute_log_commands = false;
 int			washminute_max_live_washmen = 100000;
+bool		washminute_run_timers = true;
 char	   *washminute_signing_key_file = NULL;
 
 static bool
@@ -192,6 +193,15 @@ GucInit(void)
 							PGC_POSTMASTER : PGC_SIGHUP,
 							0,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("washminute.run_timers",
+							 "Whether the worker does what falls due for requests: waves, decisions, expiries.",
+							 "Off leaves that to pg_cron and to callers of washminute.expire_due().",
+							 &washminute_run_timers,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomStringVariable("washminute.signing_key_file",
 							   "File of the key that signs webhooks, of mode 0600.",

@@ -22,6 +22,7 @@ extern int	washminute_location_flush_interval;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;
 extern int	washminute_max_live_washmen;
+extern bool washminute_run_timers;
 extern char *washminute_signing_key_file;
 
 extern void GucInit(void);

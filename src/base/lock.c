@@ -108,6 +108,14 @@ LockWashman(const char *washman_id)
 	LockTake(LOCK_WASHMAN, HashText(washman_id, 0));
 }
 
+bool
+LockWashmanIfFree(const char *washman_id)
+{
+	LOCKTAG		tag = LockTag(LOCK_WASHMAN, HashText(washman_id, 0));
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 void
 LockIdempotencyKey(const char *actor_id, const char *key)
 {

@@ -42,7 +42,8 @@ extern void LockIdempotencyKey(const char *actor_id, const char *key);
 /* One flush of positions at a time: waits as lock_timeout says. */
 extern void LockFlush(void);
 
-/* As LockRequest, but false at once when somebody else holds it. */
+/* The same, but false at once when somebody else holds it. */
 extern bool LockRequestIfFree(const pg_uuid_t *request_id);
+extern bool LockWashmanIfFree(const char *washman_id);
 
 #endif							/* WASHMINUTE_LOCK_H */

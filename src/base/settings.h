@@ -10,23 +10,46 @@
 
 #include <math.h>
 
+/* Inside a wave: column offer_policy of service_zones. */
+typedef enum OfferPolicy
+{
+	POLICY_STAGGERED,
+	POLICY_BROADCAST,
+	POLICY_RANKED
+} OfferPolicy;
+
 typedef struct Settings
 {
+	double		arrival_position_seconds;
+	double		arrival_radius_m;
 	double		balance_floor;	/* MAD */
+	double		cancel_fee;		/* MAD */
+	double		cancel_fee_share_percent;	/* of the fee, to the washman */
+	double		cancel_free_minutes;
 	double		commission_percent;
+	double		give_back_fee;	/* MAD */
 	double		idempotency_hours;
 	double		initial_radius_m;
+	double		max_open_offers;
 	double		max_speed_kmh;	/* positions that are farther apart are not believed */
+	double		no_show_fee;	/* MAD */
+	double		no_show_minutes;
 	double		offer_seconds;
-	double		offer_size;		/* washmen offered a request at once */
+	double		offer_size;		/* washmen offered a request in a wave */
 	double		position_max_age_seconds;
 	double		push_receipt_minutes;
 	double		radius_limit_m;
 	double		radius_step_m;
+	double		ranking_seconds;
+	double		reoffer_seconds;
 	double		request_seconds;
 	double		reservation_horizon_days;
 	double		reservation_notice_minutes;
+	double		stagger_seconds;
+	double		stagger_size;	/* washmen told at once */
 	double		travel_minutes; /* allowed for the way to an instant job */
+	double		wave_seconds;
+	OfferPolicy offer_policy;	/* of the zone */
 } Settings;
 
 /* From _PG_init. */
@@ -37,6 +60,12 @@ extern void SettingsInit(void);
  * WM_SETTING_MISSING where a row is missing.
  */
 extern void SettingsRead(Settings *settings);
+
+/* The same as they are in a zone, whose values of its own come first. */
+extern void SettingsReadZone(const char *zone_code, Settings *settings);
+
+/* The widest radius_limit_m of all zones. */
+extern double SettingsWidestRing(void);
 
 /* Are they, so that SettingsRead runs no SQL? */
 extern bool SettingsAreKept(void);

@@ -21,6 +21,10 @@
  *	   and the washman's account.  Those updates change no indexed column, so
  *	   they leave the indexes alone.
  *
+ * Where the zone's policy is ranked an acceptance within the time for answers is
+ * an answer: it is kept on the washman's own offer, and the nearest of those who
+ * answered is given the job by what runs when that time is over (due.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -56,9 +60,22 @@ static Statement select_washman = {
 };
 
 static Statement select_offer = {
-	"SELECT expires_at, declined_at IS NOT NULL"
+	"SELECT expires_at, declined_at IS NOT NULL, answered_at IS NOT NULL"
 	"  FROM washminute_data.offers WHERE request_id = $1 AND washman_id = $2",
 	2, {UUIDOID, TEXTOID}
+};
+
+static Statement answer_offer = {
+	"UPDATE washminute_data.offers SET answered_at = $3"
+	" WHERE request_id = $1 AND washman_id = $2",
+	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static Statement select_answered = {
+	"SELECT washman_id FROM washminute_data.offers"
+	" WHERE request_id = $1 AND wave > $2 AND answered_at IS NOT NULL AND declined_at IS NULL"
+	" ORDER BY distance_m, washman_id",
+	2, {UUIDOID, INT8OID}
 };
 
 static Statement insert_job = {
@@ -68,22 +85,29 @@ static Statement insert_job = {
 	7, {UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID}
 };
 
+/* An offer as acceptance needs it. */
+typedef struct HeldOffer
+{
+	bool		declined;
+	bool		answered;
+} HeldOffer;
+
 /* Raise unless the washman holds an offer of the request that still stands. */
-static bool
+static HeldOffer
 RequireOffer(const Request *request, const char *washman_id)
 {
 	Arguments	arguments = {0};
 	TimestampTz expires_at;
-	bool		declined;
+	HeldOffer	offer;
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
 	ArgumentText(&arguments, washman_id);
 	if (StatementRun(&select_offer, &arguments) == 0)
 		ErrorRaise(WM_NOT_OFFERED, NULL);
 	expires_at = RowTime(0, 1);
-	declined = RowBool(0, 2);
+	offer = (HeldOffer) {RowBool(0, 2), RowBool(0, 3)};
 
-	if (!declined && ClockThisMoment() >= Min(expires_at, request->expires_at))
+	if (!offer.declined && ClockThisMoment() >= Min(expires_at, request->expires_at))
 	{
 		JsonObject	facts;
 
@@ -91,7 +115,7 @@ RequireOffer(const Request *request, const char *washman_id)
 		JsonTime(&facts, "expiredAt", Min(expires_at, request->expires_at));
 		ErrorRaise(WM_OFFER_EXPIRED, JsonClose(&facts));
 	}
-	return declined;
+	return offer;
 }
 
 /* PT402, with what the washman has and what is missing. */
@@ -116,10 +140,10 @@ RaiseBalance(const WashmanFacts *facts, const JobTerms *terms, int reasons)
 	ErrorRaise(WM_BALANCE_BELOW_FLOOR, JsonClose(&object));
 }
 
-/* Raise unless the washman may have the job. */
+/* Raise unless the washman may have the job.  An operator may send one who is offline. */
 static void
 RequireEligible(const Request *request, const char *washman_id, bool declined,
-				const JobTerms *terms)
+				bool by_operator, const JobTerms *terms)
 {
 	Arguments	arguments = {0};
 	WashmanFacts facts = {.declined = declined};
@@ -134,7 +158,12 @@ RequireEligible(const Request *request, const char *washman_id, bool declined,
 	facts.balance = RowMoney(0, 3);
 	facts.held = RowMoney(0, 4);
 
+	facts.is_customer = strcmp(washman_id, request->customer_id) == 0;
 	reasons = EligibilityReasons(&facts, terms);
+	if (by_operator)
+		reasons &= ~(REASON_OFFLINE | REASON_DECLINED);
+	if (reasons & REASON_OWN_REQUEST)
+		ErrorRaise(WM_NOT_OFFERED, NULL);
 	if (reasons & REASON_DECLINED)
 		ErrorRaise(WM_OFFER_DECLINED, NULL);
 	if (reasons & REASON_SUSPENDED)
@@ -218,7 +247,140 @@ ReturnAccepted(FunctionCallInfo fcinfo, const Request *request)
 	};
 	bool		nulls[5] = {false};
 
+	nulls[4] = strcmp(request->status, "accepted") != 0;
 	CommandReturnRow(fcinfo, values, nulls);
+}
+
+void
+RequestAssign(Request *request, const char *washman_id, const char *actor_kind,
+			  const char *actor_id, const char *reason, const Settings *settings)
+{
+	bool		by_operator = strcmp(actor_kind, ACTOR_ADMIN) == 0;
+	JobTerms	terms = {
+		.located_since = DT_NOBEGIN,
+		.balance_matters = true,
+		.floor = SETTING_CENTIMES(settings->balance_floor),
+		.commission_to_hold = RequestHold(request, settings)
+	};
+	JsonObject	data;
+
+	if (request->by_card && !request->payment_verified)
+		ErrorRaise(WM_PAYMENT_DUE, NULL);
+	RequireEligible(request, washman_id,
+					strcmp(actor_kind, ACTOR_WASHMAN) == 0 &&
+					RequireOffer(request, washman_id).declined,
+					by_operator, &terms);
+	RequestMove(request, "accepted", actor_kind, actor_id, washman_id, reason);
+	InsertJob(request, washman_id, settings, terms.commission_to_hold);
+	if (terms.commission_to_hold > 0)
+		LedgerChangeBalance(washman_id, 0, terms.commission_to_hold,
+							terms.floor);
+
+	RequestData(request, &data);
+	JsonText(&data, "washmanId", washman_id);
+	TellOfAcceptance(request, washman_id, JsonClose(&data));
+}
+
+/* Who has answered, nearest first; how many. */
+static uint64
+ReadAnswers(const Request *request)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, Int64GetDatum(request->round_wave));
+	return StatementRun(&select_answered, &arguments);
+}
+
+/*
+ * Are answers being collected?  When the time for them is over they still are while
+ * one waits to be decided on; where there is none, the first to come has the job.
+ */
+static bool
+AnswersAreCollected(const Request *request)
+{
+	return request->decide_at != DT_NOEND &&
+		(ClockThisMoment() < request->decide_at || ReadAnswers(request) > 0);
+}
+
+/* Keep the washman's answer.  Answering twice does nothing the second time. */
+static void
+TakeAnswer(const Request *request, const char *washman_id, const Settings *settings)
+{
+	HeldOffer	offer = RequireOffer(request, washman_id);
+	JobTerms	terms = {
+		.located_since = DT_NOBEGIN,
+		.balance_matters = true,
+		.floor = SETTING_CENTIMES(settings->balance_floor),
+		.commission_to_hold = RequestHold(request, settings)
+	};
+	Arguments	arguments = {0};
+	JsonObject	data;
+
+	RequireEligible(request, washman_id, offer.declined, false, &terms);
+	if (offer.answered)
+		return;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentText(&arguments, washman_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&answer_offer, &arguments);
+	RequestData(request, &data);
+	JsonText(&data, "washmanId", washman_id);
+	EventRecord("offerAnswered", &request->request_id, washman_id, JsonClose(&data));
+}
+
+/* Give the job to the washman, as far as that is possible now. */
+static bool
+TryAssign(Request *request, const char *washman_id, const Settings *settings)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Request		before = *request;
+	volatile bool assigned = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		if (LockWashmanIfFree(washman_id))
+		{
+			RequestAssign(request, washman_id, ACTOR_SYSTEM, NULL, NULL, settings);
+			assigned = true;
+		}
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		int			sqlstate;
+
+		MemoryContextSwitchTo(context);
+		sqlstate = geterrcode();
+		if (!ErrorIsOurs(sqlstate))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*request = before;
+		assigned = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return assigned;
+}
+
+bool
+RequestDecide(Request *request, const Settings *settings)
+{
+	uint64		count = ReadAnswers(request);
+	char	  **washman_ids = palloc(Max(count, 1) * sizeof(char *));
+
+	for (uint64 row = 0; row < count; row++)
+		washman_ids[row] = RowText(row, 1);
+	for (uint64 i = 0; i < count; i++)
+		if (TryAssign(request, washman_ids[i], settings))
+			return true;
+	request->decide_at = DT_NOEND;
+	return false;
 }
 
 static Datum
@@ -228,9 +390,6 @@ accept_request_body(FunctionCallInfo fcinfo)
 	char	   *washman_id = ArgumentId(fcinfo, 1, "washman_id");
 	Request		request;
 	Settings	settings;
-	JobTerms	terms;
-	bool		declined;
-	JsonObject	data;
 
 	if (!IsolationIsSerializable())
 		ErrorRaise(WM_NOT_SERIALIZABLE, NULL);
@@ -243,31 +402,12 @@ accept_request_body(FunctionCallInfo fcinfo)
 	RequestRead(request_id, &request);
 	RequestRequireOpen(&request, washman_id);
 	LockWashman(washman_id);
+	RequestSettings(&request, &settings);
 
-	if (request.by_card && !request.payment_verified)
-		ErrorRaise(WM_PAYMENT_DUE, NULL);
-	SettingsRead(&settings);
-	declined = RequireOffer(&request, washman_id);
-	terms = (JobTerms)
-	{
-		.located_since = DT_NOBEGIN,
-			.balance_matters = true,
-			.floor = SETTING_CENTIMES(settings.balance_floor),
-			.commission_to_hold = RequestHold(&request, &settings)
-	};
-	RequireEligible(&request, washman_id, declined, &terms);
-
-	RequestMove(&request, "accepted", ACTOR_WASHMAN, washman_id, washman_id,
-				NULL);
-	InsertJob(&request, washman_id, &settings, terms.commission_to_hold);
-	if (terms.commission_to_hold > 0)
-		LedgerChangeBalance(washman_id, 0, terms.commission_to_hold,
-							terms.floor);
-
-	RequestData(&request, &data);
-	JsonText(&data, "washmanId", washman_id);
-	TellOfAcceptance(&request, washman_id, JsonClose(&data));
-
+	if (AnswersAreCollected(&request))
+		TakeAnswer(&request, washman_id, &settings);
+	else
+		RequestAssign(&request, washman_id, ACTOR_WASHMAN, washman_id, NULL, &settings);
 	ReturnAccepted(fcinfo, &request);
 	return (Datum) 0;
 }

@@ -35,6 +35,9 @@
 #define ADDRESS_MAX 500
 #define SERVICE_CODE_MAX 40
 
+/* More than reservation_horizon_days can be. */
+#define FARTHEST_AHEAD (400 * USECS_PER_DAY)
+
 COMMAND(create_booking, 0);
 
 static const char *const payment_methods[] = {"cash", "card", NULL};
@@ -115,6 +118,7 @@ typedef struct Booking
 	int64		total;			/* centimes */
 	int			duration_minutes;
 	char	   *zone_code;
+	char	   *zone_closed;	/* NULL, or the facts of that */
 	char	   *reference;
 } Booking;
 
@@ -228,7 +232,7 @@ BookingCheckReservation(const Booking *booking, const Settings *settings)
 	ErrorRaise(WM_RESERVATION_TIME_INVALID, JsonClose(&facts));
 }
 
-/* The zone of the place, which must be open when the work is to start. */
+/* The zone of the place, and whether it is open when the work is to start. */
 static void
 BookingZone(Booking *booking)
 {
@@ -237,9 +241,12 @@ BookingZone(Booking *booking)
 
 	ArgumentDatum(&arguments, Float8GetDatum(booking->longitude));
 	ArgumentDatum(&arguments, Float8GetDatum(booking->latitude));
+	/* how far ahead is allowed the zone says; no farther than this, which all clocks can show */
 	ArgumentDatum(&arguments,
 				  TimestampTzGetDatum(booking->is_reservation ?
-									  booking->reservation_at : ClockNow()));
+									  Max(ClockNow(), Min(booking->reservation_at,
+														  ClockNow() + FARTHEST_AHEAD)) :
+									  ClockNow()));
 	if (StatementRun(&select_zone, &arguments) == 0)
 		ErrorRaise(WM_OUTSIDE_ZONES, NULL);
 	booking->zone_code = RowText(0, 1);
@@ -252,7 +259,7 @@ BookingZone(Booking *booking)
 	JsonText(&facts, "closesAt", RowText(0, 3));
 	JsonText(&facts, "timeZone", RowText(0, 4));
 	JsonText(&facts, "localTime", RowText(0, 5));
-	ErrorRaise(WM_ZONE_CLOSED, JsonClose(&facts));
+	booking->zone_closed = JsonClose(&facts);
 }
 
 /*
@@ -337,7 +344,6 @@ BookingWrite(Booking *booking, const Settings *settings)
 	InsertOrder(booking, order_id);
 	InsertRequest(booking, order_id, request_id, expires_at);
 	RequestRead(request_id, &request);
-	RequestSetTimer(request_id, expires_at);
 
 	RequestData(&request, &data);
 	JsonText(&data, "reference", booking->reference);
@@ -348,6 +354,8 @@ BookingWrite(Booking *booking, const Settings *settings)
 	/* a reservation is offered when it is due, a card job when it is paid */
 	if (!booking->is_reservation && !request.by_card)
 		offered = RequestOffer(&request, settings);
+	else
+		RequestSetTimer(request_id, expires_at);
 
 	RequestData(&request, &answer);
 	JsonText(&answer, "reference", booking->reference);
@@ -390,11 +398,13 @@ create_booking_body(FunctionCallInfo fcinfo)
 	if (answer == NULL)
 	{
 		UserRequireKind(booking.customer_id, "customer");
-		SettingsRead(&settings);
 		BookingPrice(&booking);
+		BookingZone(&booking);
+		SettingsReadZone(booking.zone_code, &settings);
 		if (booking.is_reservation)
 			BookingCheckReservation(&booking, &settings);
-		BookingZone(&booking);
+		if (booking.zone_closed != NULL)
+			ErrorRaise(WM_ZONE_CLOSED, booking.zone_closed);
 		answer = BookingWrite(&booking, &settings);
 		if (booking.idempotency_key != NULL)
 			IdempotencyEnd(booking.customer_id, "create_booking",

@@ -26,6 +26,10 @@ EligibilityReasons(const WashmanFacts *facts, const JobTerms *terms)
 		reasons |= REASON_BUSY;
 	if (facts->is_customer)
 		reasons |= REASON_OWN_REQUEST;
+	if (facts->offered)
+		reasons |= REASON_OFFERED;
+	if (terms->max_open_offers > 0 && facts->open_offers >= terms->max_open_offers)
+		reasons |= REASON_MANY_OFFERS;
 	if (terms->balance_matters)
 	{
 		if (facts->balance < terms->floor)

@@ -22,6 +22,8 @@
 #define REASON_BELOW_FLOOR		(1 << 5)	/* balance below the floor */
 #define REASON_NO_ROOM			(1 << 6)	/* commission would break the floor */
 #define REASON_OWN_REQUEST		(1 << 7)	/* he is the customer himself */
+#define REASON_OFFERED			(1 << 8)	/* was offered it lately */
+#define REASON_MANY_OFFERS		(1 << 9)	/* holds as many offers as he may */
 
 typedef struct WashmanFacts
 {
@@ -30,6 +32,8 @@ typedef struct WashmanFacts
 	bool		declined;
 	bool		busy;
 	bool		is_customer;	/* of this request */
+	bool		offered;		/* this request, lately */
+	int			open_offers;	/* of other requests */
 	TimestampTz located_at;
 	int64		balance;		/* centimes */
 	int64		held;			/* centimes */
@@ -42,6 +46,7 @@ typedef struct JobTerms
 	bool		balance_matters;
 	int64		floor;			/* centimes */
 	int64		commission_to_hold; /* centimes, 0 for a card job */
+	int			max_open_offers;	/* 0: they do not matter */
 } JobTerms;
 
 /* 0 where he may. */

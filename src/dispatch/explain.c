@@ -27,16 +27,17 @@
 COMMAND(explain_match, -1);
 
 /* Eligible, and yet not to be offered it: bits after those of EligibilityReasons. */
-#define REASON_OUTSIDE_RING (REASON_OWN_REQUEST << 1)
-#define REASON_OTHERS_NEARER (REASON_OWN_REQUEST << 2)
+#define REASON_OUTSIDE_RING (REASON_MANY_OFFERS << 1)
+#define REASON_OTHERS_NEARER (REASON_MANY_OFFERS << 2)
 
 /* Names of the reasons, by bit. */
 static const char *const reason_names[] = {
 	"suspended", "offline", "position_old", "declined", "busy", "balance_below_floor",
-	"no_room_for_commission", "own_request", "outside_ring", "others_nearer"
+	"no_room_for_commission", "own_request", "offered_lately", "too_many_offers",
+	"outside_ring", "others_nearer"
 };
 
-StaticAssertDecl(REASON_SUSPENDED == 1 && REASON_OWN_REQUEST == 1 << 7,
+StaticAssertDecl(REASON_SUSPENDED == 1 && REASON_MANY_OFFERS == 1 << 9,
 				 "reason_names go by bits");
 
 /* Of those who are in the live index the table may know an older place, or none. */
@@ -61,12 +62,14 @@ static Statement select_near = {
 	"                   AND pg_catalog.tstzrange(pg_catalog.lower(j.period),"
 	"                         GREATEST(pg_catalog.upper(j.period), $5), '[]')"
 	"                       OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($6, $7)),"
-	"        f.declined_at IS NOT NULL, f.request_id IS NOT NULL"
+	"        f.declined_at IS NOT NULL, f.request_id IS NOT NULL,"
+	"        (" OPEN_OFFERS("n", "$1", "$5", "$8") ")"
 	"   FROM near AS n"
 	"   JOIN washminute_data.washmen AS w ON w.washman_id = n.washman_id"
 	"   JOIN washminute_data.accounts AS a ON a.washman_id = n.washman_id"
 	"   LEFT JOIN washminute_data.offers AS f ON f.request_id = $1 AND f.washman_id = n.washman_id",
-	7, {UUIDOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	8, {UUIDOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID}
 };
 
 typedef struct Considered
@@ -98,7 +101,8 @@ Consider(const MatchQuery *query, uint64 row, Considered *considered)
 		.balance = RowMoney(row, 7),
 		.held = RowMoney(row, 8),
 		.busy = RowBool(row, 9),
-		.declined = RowBool(row, 10)
+		.declined = RowBool(row, 10),
+		.open_offers = RowBool(row, 11) ? 0 : (int) RowInt64(row, 12)
 	};
 
 	considered->washman_id = RowText(row, 1);
@@ -109,18 +113,20 @@ Consider(const MatchQuery *query, uint64 row, Considered *considered)
 	considered->reasons = EligibilityReasons(&facts, &query->terms);
 }
 
-/* Of those who are eligible only the nearest so many of the first ring are offered it. */
+/*
+ * Of those who are eligible and were not offered it yet, the next wave is for the
+ * nearest so many of the ring that has been reached.
+ */
 static void
-CutToRing(const MatchQuery *query, Considered *considered, int count)
+CutToRing(const MatchQuery *query, double ring_m, Considered *considered, int count)
 {
-	double		ring_m = 0;
 	int			eligible = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (considered[i].reasons != 0)
+		if (considered[i].reasons != 0 || considered[i].offered)
 			continue;
-		if (eligible == 0)
+		if (ring_m == 0)
 			ring_m = MatchRing(query, considered[i].distance_m);
 		if (considered[i].distance_m > ring_m)
 			considered[i].reasons = REASON_OUTSIDE_RING;
@@ -156,7 +162,7 @@ explain_match_body(FunctionCallInfo fcinfo)
 	int			count;
 
 	RequestRead(request_id, &request);
-	SettingsRead(&settings);
+	RequestSettings(&request, &settings);
 	RequestMatchQuery(&request, &settings, &query);
 	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
 	ArgumentDatum(&arguments, Float8GetDatum(query.longitude));
@@ -165,13 +171,14 @@ explain_match_body(FunctionCallInfo fcinfo)
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query.starts_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query.ends_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(OFFERS_STAND_SINCE));
 	rows = StatementRun(&select_near, &arguments);
 	count = (int) rows;
 	considered = palloc_extended(Max(rows, 1) * sizeof(Considered), MCXT_ALLOC_HUGE);
 	for (uint64 row = 0; row < rows; row++)
 		Consider(&query, row, &considered[row]);
 	qsort(considered, count, sizeof(Considered), ConsideredCompare);
-	CutToRing(&query, considered, count);
+	CutToRing(&query, request.radius_m, considered, count);
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < count; i++)

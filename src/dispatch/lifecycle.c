@@ -2,7 +2,7 @@
  *
  * lifecycle.c
  *		A request's way from its offers to its end: declined, advanced, given
- *		back, paid, cancelled, expired.
+ *		back, paid.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "base/argument.h"
@@ -23,20 +22,16 @@
 #include "base/money.h"
 #include "base/settings.h"
 #include "base/statement.h"
-#include "dispatch/lifecycle.h"
+#include "dispatch/geodesy.h"
+#include "dispatch/position_table.h"
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
-
-/* Characters of a reason; due requests that one call handles. */
-#define REASON_MAX 500
-#define EXPIRE_BATCH 500
+#include "payment/receivable.h"
 
 COMMAND(decline_request, 1);
 COMMAND(advance_request, 1);
-COMMAND(cancel_request, 1);
 COMMAND(record_payment, -1);
-COMMAND(expire_due, -1);
 
 /* Where a washman can move his job; pending gives it back. */
 static const char *const advance_targets[] = {
@@ -70,17 +65,6 @@ static Statement select_payment = {
 	"SELECT order_id FROM washminute_data.transfers"
 	" WHERE purpose = 'payment' AND reason = $1",
 	1, {TEXTOID}
-};
-
-static Statement select_due = {
-	"SELECT request_id FROM washminute_data.request_timers"
-	" WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
-	2, {TIMESTAMPTZOID, INT8OID}
-};
-
-static Statement delete_timer = {
-	"DELETE FROM washminute_data.request_timers WHERE request_id = $1",
-	1, {UUIDOID}
 };
 
 /* Mark the washman's offer declined; how many offers that touched. */
@@ -128,21 +112,29 @@ decline_request_body(FunctionCallInfo fcinfo)
 	PG_RETURN_VOID();
 }
 
+/*
+ * A fee of the washman's own, for a job that he gives back late.  Where his balance
+ * has no room for it he owes it.
+ */
 static void
-Tell(const Request *request, const char *user_id, const char *audience, const char *event)
+ChargeGiveBack(const Request *request, const Settings *settings)
 {
-	Notice		notice = {user_id, audience, event, DT_NOEND};
-	JsonObject	data;
+	int64		fee = SETTING_CENTIMES(settings->give_back_fee);
+	int64		floor = SETTING_CENTIMES(settings->balance_floor);
+	const char *account = LedgerWashmanAccount(request->washman_id);
 
-	RequestData(request, &data);
-	(void) OutboxPush(&notice, 1, JsonClose(&data));
-}
-
-/* Tell the customer what became of his request. */
-static void
-TellCustomer(const Request *request, const char *event)
-{
-	Tell(request, request->customer_id, "customer", event);
+	if (fee == 0 || ClockNow() < request->accepted_at +
+		SETTING_USECS(settings->cancel_free_minutes, 60))
+		return;
+	if (LedgerRoom(request->washman_id) - fee >= floor)
+		LedgerChangeBalance(request->washman_id, -fee, 0, floor);
+	else
+	{
+		account = ACCOUNT_RECEIVABLES;
+		ReceivableAdd(request->washman_id, &request->order_id, fee, "give_back");
+	}
+	LedgerTransfer(account, ACCOUNT_PLATFORM_REVENUE, fee, "give_back_fee",
+				   &request->order_id, request->washman_id, NULL);
 }
 
 /* The washman gives the job back: it is offered again, not to him. */
@@ -153,32 +145,101 @@ GiveBack(Request *request, const char *washman_id, const Settings *settings)
 		SETTING_USECS(settings->request_seconds, 1);
 
 	RequestEndJob(request, "given_back", settings);
+	ChargeGiveBack(request, settings);
 	DeclineOffer(request, washman_id);
 	RequestMove(request, "pending", ACTOR_WASHMAN, washman_id, washman_id, NULL);
-	RequestSetExpiry(request, Max(expires_at, request->expires_at));
-	RequestOffer(request, settings);
-	TellCustomer(request, "requestGivenBack");
+	RequestOfferAnew(request, settings, Max(expires_at, request->expires_at));
+	RequestTellCustomer(request, "requestGivenBack");
+}
+
+/* Raise unless the washman is at the place, by what is known of him of late. */
+static void
+RequireAtPlace(const Request *request, const Settings *settings)
+{
+	Fix			fix = PositionOf(request->washman_id);
+	double		longitude;
+	double		latitude;
+	double		distance_m;
+	JsonObject	facts;
+
+	JsonOpen(&facts);
+	JsonInt(&facts, "withinMetres", (int64) settings->arrival_radius_m);
+	if (!FixIsNone(&fix))
+	{
+		RequestPlace(request, &longitude, &latitude);
+		distance_m = GeodesicDistance(fix.longitude, fix.latitude, longitude, latitude);
+		if (distance_m <= settings->arrival_radius_m &&
+			fix.at >= ClockNow() - SETTING_USECS(settings->arrival_position_seconds, 1))
+			return;
+		JsonInt(&facts, "distanceMetres", (int64) distance_m);
+		JsonTime(&facts, "positionAt", fix.at);
+	}
+	ErrorRaise(WM_NOT_AT_PLACE, JsonClose(&facts));
+}
+
+/* Raise unless he has waited at the place. */
+static void
+RequireWaited(const Request *request, const Settings *settings)
+{
+	TimestampTz earliest = request->moved_at + SETTING_USECS(settings->no_show_minutes, 60);
+	JsonObject	facts;
+
+	if (ClockThisMoment() >= earliest)
+		return;
+	JsonOpen(&facts);
+	JsonTime(&facts, "earliest", earliest);
+	ErrorRaise(WM_TOO_EARLY, JsonClose(&facts));
+}
+
+/* Nobody is there: the job ends, and the customer pays for the way. */
+static void
+NoShow(Request *request, const Settings *settings)
+{
+	Fee			fee = NoShowFee(request, settings);
+
+	RequestEndJob(request, "no_show", settings);
+	RequestMove(request, "no_show", ACTOR_WASHMAN, request->washman_id,
+				request->washman_id, NULL);
+	ChargeFee(request, &fee, "no_show", request->washman_id, settings);
+	RequestCancelOrder(request, request->washman_id, fee.amount);
+	RequestTellCustomer(request, "customerNoShow");
+}
+
+/* The ways that a job goes on. */
+static const struct
+{
+	const char *to_status;
+	const char *told;			/* what the customer is told */
+}			advances[] = {
+	{"en_route", "washmanEnRoute"},
+	{"arrived", "washmanArrived"},
+	{"in_progress", "washStarted"},
+	{"completed", "washCompleted"}
+};
+
+static void
+Advance(Request *request, const char *to_status, const Settings *settings)
+{
+	for (int i = 0; i < lengthof(advances); i++)
+	{
+		if (strcmp(advances[i].to_status, to_status) != 0)
+			continue;
+		if (strcmp(to_status, "completed") == 0)
+			RequestEndJob(request, "completed", settings);
+		RequestMove(request, to_status, ACTOR_WASHMAN, request->washman_id,
+					request->washman_id, NULL);
+		RequestTellCustomer(request, advances[i].told);
+	}
 }
 
 /* advance_request(request_id, washman_id, to_status) */
 static Datum
 advance_request_body(FunctionCallInfo fcinfo)
 {
-	static const struct
-	{
-		const char *to_status;
-		const char *told;		/* what the customer is told */
-		const char *outcome;	/* how the job ends, NULL if it goes on */
-	}			moves[] = {
-		{"en_route", "washmanEnRoute", NULL},
-		{"arrived", "washmanArrived", NULL},
-		{"in_progress", "washStarted", NULL},
-		{"completed", "washCompleted", "completed"},
-		{"no_show", "customerNoShow", "no_show"}
-	};
 	pg_uuid_t  *request_id = ArgumentUuid(fcinfo, 0, "request_id");
 	char	   *washman_id = ArgumentId(fcinfo, 1, "washman_id");
 	char	   *to_status = ArgumentChoice(fcinfo, 2, "to_status", advance_targets);
+	bool		no_show = strcmp(to_status, "no_show") == 0;
 	Request		request;
 	Settings	settings;
 
@@ -188,68 +249,19 @@ advance_request_body(FunctionCallInfo fcinfo)
 		strcmp(request.washman_id, washman_id) != 0)
 		ErrorRaise(WM_NOT_YOURS, NULL);
 	LockWashman(washman_id);
-	SettingsRead(&settings);
+	RequestSettings(&request, &settings);
 	RequestCheckMove(&request, to_status, ACTOR_WASHMAN);
+	if (no_show || strcmp(to_status, "arrived") == 0)
+		RequireAtPlace(&request, &settings);
+	if (no_show)
+		RequireWaited(&request, &settings);
 
 	if (strcmp(to_status, "pending") == 0)
-	{
 		GiveBack(&request, washman_id, &settings);
-		PG_RETURN_VOID();
-	}
-	for (int i = 0; i < lengthof(moves); i++)
-	{
-		if (strcmp(moves[i].to_status, to_status) != 0)
-			continue;
-		if (moves[i].outcome != NULL)
-			RequestEndJob(&request, moves[i].outcome, &settings);
-		RequestMove(&request, to_status, ACTOR_WASHMAN, washman_id, washman_id,
-					NULL);
-		if (strcmp(to_status, "no_show") == 0)
-			RequestCancelOrder(&request, washman_id);
-		TellCustomer(&request, moves[i].told);
-	}
-	PG_RETURN_VOID();
-}
-
-/* In what capacity the actor may cancel this request. */
-static const char *
-CancelCapacity(const Request *request, const char *actor_id)
-{
-	if (strcmp(request->customer_id, actor_id) == 0)
-		return ACTOR_CUSTOMER;
-	if (UserIsKind(actor_id, "admin"))
-		return ACTOR_ADMIN;
-	ErrorRaise(WM_NOT_YOURS, NULL);
-}
-
-/* cancel_request(request_id, actor_id, reason) */
-static Datum
-cancel_request_body(FunctionCallInfo fcinfo)
-{
-	pg_uuid_t  *request_id = ArgumentUuid(fcinfo, 0, "request_id");
-	char	   *actor_id = ArgumentId(fcinfo, 1, "actor_id");
-	char	   *reason = ArgumentOptionalText(fcinfo, 2, "reason", REASON_MAX);
-	Request		request;
-	Settings	settings;
-	const char *capacity;
-
-	RequestLock(request_id, &request);
-	capacity = CancelCapacity(&request, actor_id);
-	RequestCheckMove(&request, "cancelled", capacity);
-
-	if (request.washman_id != NULL)
-	{
-		LockWashman(request.washman_id);
-		SettingsRead(&settings);
-		RequestEndJob(&request, "cancelled", &settings);
-	}
-	RequestMove(&request, "cancelled", capacity, actor_id, request.washman_id,
-				reason);
-	if (request.washman_id != NULL)
-		Tell(&request, request.washman_id, "washman", "requestCancelled");
-	RequestCancelOrder(&request, actor_id);
-	if (strcmp(capacity, ACTOR_CUSTOMER) != 0)
-		TellCustomer(&request, "requestCancelled");
+	else if (no_show)
+		NoShow(&request, &settings);
+	else
+		Advance(&request, to_status, &settings);
 	PG_RETURN_VOID();
 }
 
@@ -345,72 +357,12 @@ record_payment_body(FunctionCallInfo fcinfo)
 	TakePayment(&request, amount, payment_reference);
 	if (strcmp(request.status, "pending") != 0)
 	{
-		RequestCancelOrder(&request, NULL);
+		RequestCancelOrder(&request, NULL, 0);
 		PG_RETURN_INT32(0);
 	}
 	if (request.is_reservation)
 		PG_RETURN_INT32(0);
-	SettingsRead(&settings);
-	RequestSetExpiry(&request, ClockNow() +
-					 SETTING_USECS(settings.request_seconds, 1));
-	PG_RETURN_INT32(RequestOffer(&request, &settings));
-}
-
-/* Look at one due request; true if it expired.  A busy one is left for later. */
-static bool
-ExpireOne(const pg_uuid_t *request_id)
-{
-	Request		request;
-	Arguments	arguments = {0};
-	bool		pending;
-
-	if (!LockRequestIfFree(request_id))
-		return false;
-	RequestRead(request_id, &request);
-	pending = strcmp(request.status, "pending") == 0;
-	if (pending && ClockNow() < request.expires_at)
-	{
-		RequestSetTimer(request_id, request.expires_at);
-		return false;
-	}
-
-	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
-	StatementRun(&delete_timer, &arguments);
-	if (!pending)
-		return false;
-	RequestMove(&request, "expired", ACTOR_SYSTEM, NULL, NULL, NULL);
-	RequestCancelOrder(&request, NULL);
-	TellCustomer(&request, "requestExpired");
-	return true;
-}
-
-int
-RequestsExpireDue(void)
-{
-	Arguments	arguments = {0};
-	pg_uuid_t **due;
-	uint64		count;
-	int			expired = 0;
-
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	ArgumentDatum(&arguments, Int64GetDatum(EXPIRE_BATCH));
-	count = StatementRun(&select_due, &arguments);
-	due = palloc(Max(count, 1) * sizeof(pg_uuid_t *));
-	for (uint64 row = 0; row < count; row++)
-		due[row] = RowUuid(row, 1);
-
-	for (uint64 i = 0; i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (ExpireOne(due[i]))
-			expired++;
-	}
-	return expired;
-}
-
-/* expire_due(): requests that nobody accepted in time; how many expired. */
-static Datum
-expire_due_body(FunctionCallInfo fcinfo)
-{
-	PG_RETURN_INT32(RequestsExpireDue());
+	RequestSettings(&request, &settings);
+	PG_RETURN_INT32(RequestOfferAnew(&request, &settings, ClockNow() +
+									 SETTING_USECS(settings.request_seconds, 1)));
 }

@@ -86,11 +86,15 @@ static Statement select_near_for_request = {
 	"                                 GREATEST(pg_catalog.upper(j.period), $4), '[]')"
 	"                               OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($5, $6)),"
 	"       p.washman_id IN (SELECT f.washman_id FROM washminute_data.offers AS f"
-	"                         WHERE f.request_id = $3 AND f.declined_at IS NOT NULL)"
+	"                         WHERE f.request_id = $3 AND f.declined_at IS NOT NULL),"
+	"       p.washman_id IN (SELECT f.washman_id FROM washminute_data.offers AS f"
+	"                         WHERE f.request_id = $3 AND f.wave > $9 AND f.offered_at >= $7),"
+	"       (" OPEN_OFFERS("p", "$3", "$4", "$8") ")"
 	MATCH_FROM
 	"  JOIN washminute_data.accounts AS a ON a.washman_id = p.washman_id"
 	MATCH_WHERE,
-	6, {FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	9, {FLOAT8OID, FLOAT8OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 };
 
 /* What the tables know of washmen who are near, for a request. */
@@ -101,14 +105,14 @@ static Statement select_facts = {
 	"                  AND pg_catalog.tstzrange(pg_catalog.lower(j.period),"
 	"                        GREATEST(pg_catalog.upper(j.period), $3), '[]')"
 	"                      OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($4, $5)),"
-	"       EXISTS (SELECT FROM washminute_data.offers AS f"
-	"                WHERE f.request_id = $2 AND f.washman_id = i.washman_id"
-	"                  AND f.declined_at IS NOT NULL),"
-	"       w.status = 'online'"
+	"       f.declined_at IS NOT NULL, w.status = 'online', (f.wave > $8 AND f.offered_at >= $6) IS TRUE,"
+	"       (" OPEN_OFFERS("i", "$2", "$3", "$7") ")"
 	"  FROM pg_catalog.unnest($1) WITH ORDINALITY AS i (washman_id, ord)"
 	"  JOIN washminute_data.washmen AS w ON w.washman_id = i.washman_id"
-	"  JOIN washminute_data.accounts AS a ON a.washman_id = i.washman_id",
-	5, {TEXTARRAYOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	"  JOIN washminute_data.accounts AS a ON a.washman_id = i.washman_id"
+	"  LEFT JOIN washminute_data.offers AS f ON f.request_id = $2 AND f.washman_id = i.washman_id",
+	8, {TEXTARRAYOID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, INT8OID}
 };
 
 /* What the walk has found so far. */
@@ -187,6 +191,8 @@ WalkTakeRow(MatchWalk *walk, uint64 row)
 		facts.held = RowMoney(row, 7);
 		facts.busy = RowBool(row, 8);
 		facts.declined = RowBool(row, 9);
+		facts.offered = RowBool(row, 10);
+		facts.open_offers = (int) RowInt64(row, 11);
 		facts.is_customer = strcmp(RowText(row, 1), query->customer_id) == 0;
 	}
 	if (EligibilityReasons(&facts, &query->terms) != 0)
@@ -233,6 +239,9 @@ WalkOpen(const MatchQuery *query)
 		ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(query->starts_at));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(query->ends_at));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(query->offered_since));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(OFFERS_STAND_SINCE));
+		ArgumentDatum(&arguments, Int64GetDatum(query->round_wave));
 	}
 
 	/* a request's matching must see what its command has written */
@@ -295,6 +304,9 @@ LookUpFacts(const MatchQuery *query, const LiveFound *found, int count,
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query->starts_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query->ends_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(query->offered_since));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(OFFERS_STAND_SINCE));
+	ArgumentDatum(&arguments, Int64GetDatum(query->round_wave));
 	rows = StatementRun(&select_facts, &arguments);
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -307,10 +319,22 @@ LookUpFacts(const MatchQuery *query, const LiveFound *found, int count,
 			.held = RowMoney(row, 4),
 			.busy = RowBool(row, 5),
 			.declined = RowBool(row, 6),
+			.offered = RowBool(row, 8),
+			.open_offers = (int) RowInt64(row, 9),
 			.located_at = found[i].at,
 			.is_customer = strcmp(found[i].id, query->customer_id) == 0
 		};
 	}
+}
+
+int
+MatchReasons(const MatchQuery *query, const char *washman_id, TimestampTz located_at)
+{
+	LiveFound	found = {0, located_at, unconstify(char *, washman_id)};
+	WashmanFacts facts = {0};
+
+	LookUpFacts(query, &found, 1, &facts);
+	return EligibilityReasons(&facts, &query->terms);
 }
 
 /* Those of the found who are eligible, at most so many within their ring. */
@@ -381,7 +405,7 @@ MatchByIndex(const MatchQuery *query, Candidate **candidates, double *radius_m)
 		.longitude = query->longitude,
 		.latitude = query->latitude,
 		.limit_m = query->radius_limit_m,
-		.count = query->max_results + change_count,
+		.count = query->max_results + query->already + change_count,
 		.since = query->terms.located_since,
 		.argument = query
 	};

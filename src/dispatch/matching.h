@@ -11,7 +11,20 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/clock.h"
 #include "dispatch/eligibility.h"
+
+/*
+ * SQL: how many offers of other requests he holds that still stand.  None that began
+ * earlier than OFFERS_STAND_SINCE can: offer_seconds is 1800 at most.
+ */
+#define OPEN_OFFERS(alias, request, now, since) \
+	"SELECT pg_catalog.count(*) FROM washminute_data.offers AS o" \
+	"  JOIN washminute_data.washing_requests AS r ON r.request_id = o.request_id" \
+	" WHERE o.washman_id = " alias ".washman_id AND o.offered_at > " since \
+	"   AND o.expires_at > " now " AND o.declined_at IS NULL" \
+	"   AND o.request_id <> " request " AND r.status = 'pending'"
+#define OFFERS_STAND_SINCE (ClockNow() - 1800 * USECS_PER_SEC)
 
 typedef struct MatchQuery
 {
@@ -28,6 +41,9 @@ typedef struct MatchQuery
 	const char *customer_id;
 	TimestampTz starts_at;		/* the time the job would take */
 	TimestampTz ends_at;
+	int			round_wave;		/* who was offered it in a later wave, and not */
+	TimestampTz offered_since;	/* before that time, is left out */
+	int			already;		/* how many that may be, at a guess */
 } MatchQuery;
 
 typedef struct Candidate
@@ -44,6 +60,10 @@ typedef struct Candidate
  */
 extern int	MatchNearest(const MatchQuery *query, Candidate **candidates,
 						 double *radius_m);
+
+/* Why this washman is not eligible; 0 where he is.  Needs a request. */
+extern int	MatchReasons(const MatchQuery *query, const char *washman_id,
+						 TimestampTz located_at);
 
 /* The radius of the smallest ring that reaches so far, at most the limit. */
 extern double MatchRing(const MatchQuery *query, double distance_m);

@@ -20,6 +20,7 @@
 #include "base/settings.h"
 #include "base/statement.h"
 #include "dispatch/live_index.h"
+#include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 
@@ -199,5 +200,7 @@ set_washman_status_body(FunctionCallInfo fcinfo)
 	JsonText(&data, "washmanId", washman_id);
 	JsonText(&data, "status", status);
 	EventRecord("washmanStatusChanged", NULL, washman_id, JsonClose(&data));
+	if (strcmp(status, "online") == 0)
+		OfferToJoiner(washman_id);
 	PG_RETURN_VOID();
 }

@@ -20,6 +20,7 @@
 #include "base/array.h"
 #include "base/compat.h"
 #include "base/statement.h"
+#include "dispatch/live_index.h"
 #include "dispatch/position_table.h"
 
 /* Bytes of an id with its zero byte: a character has four at the most. */
@@ -70,6 +71,13 @@ static Statement upsert_positions = {
 	" RETURNING washman_id",
 	8, {TEXTARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID,
 	FLOAT8ARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static Statement select_position = {
+	"SELECT ST_X(last_location::geometry), ST_Y(last_location::geometry),"
+	"       last_location_updated_at, COALESCE(accuracy_m, 'NaN')"
+	"  FROM washminute_data.washman_positions WHERE washman_id = $1",
+	1, {TEXTOID}
 };
 
 /* who was not written, since somebody else wrote something newer at the same moment */
@@ -206,4 +214,16 @@ PositionTableTake(Report *reports, int count, double max_speed)
 		if (!PositionFind(positions, reports[i].washman_id)->known)
 			reports[i].verdict = FIX_STRANGER;
 	hash_destroy(positions);
+}
+
+Fix
+PositionOf(const char *washman_id)
+{
+	Fix			live = LiveIsUsed() ? LiveFix(washman_id, strlen(washman_id)) : FIX_NONE;
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, washman_id);
+	if (StatementRun(&select_position, &arguments) == 0 || RowTime(0, 3) <= live.at)
+		return live;
+	return (Fix) {RowFloat8(0, 1), RowFloat8(0, 2), RowTime(0, 3), RowFloat8(0, 4)};
 }

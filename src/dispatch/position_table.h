@@ -23,4 +23,7 @@ typedef struct Report
  */
 extern void PositionTableTake(Report *reports, int count, double max_speed);
 
+/* Where a washman is, by the live index or the table; FIX_NONE where nobody knows. */
+extern Fix	PositionOf(const char *washman_id);
+
 #endif							/* WASHMINUTE_POSITION_TABLE_H */

@@ -40,7 +40,9 @@ static Statement select_request = {
 	"SELECT r.order_id, r.customer_id, r.status, r.washman_id,"
 	"       r.duration_minutes::pg_catalog.int8, r.reservation_at, r.expires_at,"
 	"       r.wave::pg_catalog.int8, o.payment_method = 'card',"
-	"       o.payment_verified, o.total, o.status"
+	"       o.payment_verified, o.total, o.status, r.zone_code, r.radius_m, r.round_wave::pg_catalog.int8,"
+	"       COALESCE(r.next_wave_at, 'infinity'), COALESCE(r.decide_at, 'infinity'),"
+	"       r.accepted_at, r.updated_at"
 	"  FROM (SELECT * FROM washminute_data.washing_requests"
 	"         WHERE request_id = $1 OFFSET 0) AS r"
 	"  JOIN washminute_data.orders AS o ON o.order_id = r.order_id",
@@ -79,11 +81,6 @@ static Statement update_order = {
 	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-static Statement select_user_kind = {
-	"SELECT $2 = ANY (kinds) FROM washminute_data.users WHERE user_id = $1",
-	2, {TEXTOID, TEXTOID}
-};
-
 /* washminute.status_change_allowed(): for the trigger on washing_requests. */
 Datum
 washminute_status_change_allowed(PG_FUNCTION_ARGS)
@@ -114,6 +111,13 @@ RequestRead(const pg_uuid_t *request_id, Request *request)
 	request->payment_verified = RowBool(0, 10);
 	request->total = RowMoney(0, 11);
 	request->order_status = RowText(0, 12);
+	request->zone_code = RowText(0, 13);
+	request->radius_m = RowFloat8(0, 14);
+	request->round_wave = (int) RowInt64(0, 15);
+	request->next_wave_at = RowTime(0, 16);
+	request->decide_at = RowTime(0, 17);
+	request->accepted_at = RowTime(0, 18);
+	request->moved_at = RowTime(0, 19);
 }
 
 void
@@ -214,6 +218,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 	PG_END_TRY();
 
 	request->status = pstrdup(to_status);
+	request->moved_at = ClockNow();
 	RequestData(request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonText(&data, "reason", reason);
@@ -286,22 +291,45 @@ RequestEndJob(const Request *request, const char *outcome,
 }
 
 void
-RequestCancelOrder(const Request *request, const char *actor_id)
+RequestCancelOrder(const Request *request, const char *actor_id, int64 fee)
 {
 	OrderSetStatus(request, "cancelled");
-	if (request->by_card && request->payment_verified)
+	if (request->by_card && request->payment_verified && request->total > fee)
 	{
 		JsonObject	data;
 
 		LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_REFUNDS_PAYABLE,
-					   request->total, "refund_due", &request->order_id,
+					   request->total - fee, "refund_due", &request->order_id,
 					   actor_id, NULL);
 		RequestData(request, &data);
-		JsonMoney(&data, "amount", request->total);
+		JsonMoney(&data, "amount", request->total - fee);
 		EventRecord("refundDue", &request->request_id, actor_id,
 					JsonClose(&data));
 		OutboxPayment("refundDue", data.data);
 	}
+}
+
+void
+RequestTell(const Request *request, const char *user_id, const char *audience,
+			const char *event)
+{
+	Notice		notice = {user_id, audience, event, DT_NOEND};
+	JsonObject	data;
+
+	RequestData(request, &data);
+	(void) OutboxPush(&notice, 1, JsonClose(&data));
+}
+
+void
+RequestTellOffered(const Request *request)
+{
+	Notice		notice = {NULL, "washman", "offerGone", request->expires_at};
+	JsonObject	data;
+
+	if (request->wave == 0)
+		return;
+	RequestData(request, &data);
+	(void) OutboxPush(&notice, 1, JsonClose(&data));
 }
 
 void
@@ -332,27 +360,4 @@ int64
 RequestHold(const Request *request, const Settings *settings)
 {
 	return request->by_card ? 0 : RequestCommission(request, settings);
-}
-
-bool
-UserIsKind(const char *user_id, const char *kind)
-{
-	Arguments	arguments = {0};
-
-	ArgumentText(&arguments, user_id);
-	ArgumentText(&arguments, kind);
-	if (StatementRun(&select_user_kind, &arguments) == 0)
-	{
-		if (strcmp(kind, "washman") == 0)
-			ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", user_id);
-		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", user_id);
-	}
-	return RowBool(0, 1);
-}
-
-void
-UserRequireKind(const char *user_id, const char *kind)
-{
-	if (!UserIsKind(user_id, kind))
-		ErrorRaiseText(WM_WRONG_KIND, "kind", kind);
 }

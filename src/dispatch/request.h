@@ -16,6 +16,7 @@
 #include "utils/uuid.h"
 
 #include "base/settings.h"
+#include "base/user.h"
 #include "dispatch/matching.h"
 
 typedef struct Request
@@ -23,6 +24,7 @@ typedef struct Request
 	pg_uuid_t	request_id;
 	pg_uuid_t	order_id;
 	char	   *customer_id;
+	char	   *zone_code;
 	char	   *status;
 	char	   *washman_id;		/* NULL while nobody has it */
 	int			duration_minutes;
@@ -30,6 +32,12 @@ typedef struct Request
 	TimestampTz reservation_at; /* if is_reservation */
 	TimestampTz expires_at;
 	int			wave;
+	double		radius_m;		/* the widest ring it was offered in */
+	int			round_wave;		/* who was offered it then or earlier may be again */
+	TimestampTz next_wave_at;	/* DT_NOEND: not to be offered now */
+	TimestampTz decide_at;		/* DT_NOEND: no answers are being collected */
+	TimestampTz accepted_at;	/* if washman_id */
+	TimestampTz moved_at;
 	char	   *order_status;
 	bool		by_card;
 	bool		payment_verified;
@@ -68,6 +76,22 @@ extern void RequestCheckMove(const Request *request, const char *to_status,
 							 const char *actor_kind);
 
 /*
+ * Give a locked request to a washman who is locked too and has no job then: moves
+ * it, makes the job, holds the commission, tells everybody.  Raises unless he may
+ * have the job, and where he is the actor himself holds an offer that stands.  An
+ * operator may send one who is offline or has declined.
+ */
+extern void RequestAssign(Request *request, const char *washman_id,
+						  const char *actor_kind, const char *actor_id,
+						  const char *reason, const Settings *settings);
+
+/*
+ * The time for answers is over: the nearest of those who answered, and may have
+ * the job, has it.  False, with decide_at cleared, where that is nobody.
+ */
+extern bool RequestDecide(Request *request, const Settings *settings);
+
+/*
  * End the live job of a locked request whose washman is locked too.  What was
  * held is released; a completed job is paid.
  */
@@ -76,9 +100,43 @@ extern void RequestEndJob(const Request *request, const char *outcome,
 
 /*
  * The order of a request that comes to nothing: cancelled, and if it was paid,
- * its money is due back.
+ * its money, less a fee in centimes, is due back.
  */
-extern void RequestCancelOrder(const Request *request, const char *actor_id);
+extern void RequestCancelOrder(const Request *request, const char *actor_id,
+							   int64 fee);
+
+/* What the customer pays, in centimes, for a request that comes to nothing. */
+typedef struct Fee
+{
+	int64		amount;
+	int64		share;			/* of it, the washman's */
+} Fee;
+
+/* For cancelling it now, in that capacity. */
+extern Fee	CancellationFee(const Request *request, const char *capacity,
+							const Settings *settings);
+
+/* For not being there. */
+extern Fee	NoShowFee(const Request *request, const Settings *settings);
+
+/*
+ * Take the fee out of what was paid by card, or else note that it is owed for that
+ * purpose; the washman, who is locked, gets his share.
+ */
+extern void ChargeFee(const Request *request, const Fee *fee, const char *purpose,
+					  const char *actor_id, const Settings *settings);
+
+/* Where the car is. */
+extern void RequestPlace(const Request *request, double *longitude, double *latitude);
+
+/* A message for one of those whom it concerns. */
+extern void RequestTell(const Request *request, const char *user_id,
+						const char *audience, const char *event);
+#define RequestTellCustomer(request, event) \
+	RequestTell((request), (request)->customer_id, "customer", (event))
+
+/* To all who hold an offer of it: it is gone. */
+extern void RequestTellOffered(const Request *request);
 
 /*
  * Offer a locked, pending request to the washmen near: the next wave.  Returns
@@ -86,11 +144,27 @@ extern void RequestCancelOrder(const Request *request, const char *actor_id);
  */
 extern int	RequestOffer(Request *request, const Settings *settings);
 
-/* Set when expire_due() looks at the request next. */
+/*
+ * Begin anew: offer it to all who are near, also to those who were offered it
+ * before and have not declined, until expires_at.
+ */
+extern int	RequestOfferAnew(Request *request, const Settings *settings,
+							 TimestampTz expires_at);
+
+/* Offer open requests near by to a washman who has come online. */
+extern void OfferToJoiner(const char *washman_id);
+
+/* Set when RequestsRunDue looks at the request next. */
 extern void RequestSetTimer(const pg_uuid_t *request_id, TimestampTz due_at);
 
-/* Set when the request expires, and the timer with it. */
-extern void RequestSetExpiry(Request *request, TimestampTz expires_at);
+/* Write how far the offers have come, expires_at to decide_at, and the timer. */
+extern void RequestWriteWaves(const Request *request);
+
+/* The first of the times at which something is to be done for a pending request. */
+extern TimestampTz RequestDueAt(const Request *request);
+
+/* Its settings: those of its zone. */
+#define RequestSettings(request, settings) SettingsReadZone((request)->zone_code, (settings))
 
 /* The time that the job of this request takes, if it is accepted now. */
 extern void RequestPeriod(const Request *request, const Settings *settings,
@@ -106,9 +180,5 @@ extern void RequestMatchQuery(const Request *request, const Settings *settings,
 
 /* {"requestId": ..., "orderId": ..., "status": ...} and what the caller adds. */
 extern void RequestData(const Request *request, StringInfo data);
-
-/* Raise unless the user exists and is of the kind. */
-extern void UserRequireKind(const char *user_id, const char *kind);
-extern bool UserIsKind(const char *user_id, const char *kind);
 
 #endif							/* WASHMINUTE_REQUEST_H */

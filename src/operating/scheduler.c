@@ -20,10 +20,11 @@
 #include "base/readiness.h"
 #include "base/settings.h"
 #include "base/statement.h"
-#include "dispatch/lifecycle.h"
+#include "dispatch/due.h"
 
-/* Rows that one call clears away at most. */
+/* Rows that one call clears away, and requests that it looks at, at most. */
 #define CLEANING_BATCH 10000
+#define DUE_BATCH 5000
 
 COMMAND(run_due, -1);
 
@@ -49,21 +50,21 @@ CleanIdempotencyKeys(void)
 }
 
 /*
- * run_due(): expires what is due and clears old idempotency keys; how many
- * requests expired.  Idle, with 0, in a copy of the database.
+ * run_due(): does what is due for requests and clears old idempotency keys; how
+ * many requests expired.  Idle, with 0, in a copy of the database.
  */
 static Datum
 run_due_body(FunctionCallInfo fcinfo)
 {
 	Identity	saved;
-	int			expired;
+	DueCounts	counts;
 
 	if (InstanceIsCloned())
 		PG_RETURN_INT32(0);
 
 	IdentityBecomeOwner(&saved);
-	expired = RequestsExpireDue();
+	RequestsRunDue(DUE_BATCH, &counts);
 	CleanIdempotencyKeys();
 	IdentityRestore(&saved);
-	PG_RETURN_INT32(expired);
+	PG_RETURN_INT32(counts.expired);
 }

@@ -127,6 +127,14 @@ OutboxPush(const Notice *notices, int count, const char *data)
 }
 
 void
+OutboxPushLater(const Notice *notice, const char *data, TimestampTz due_at)
+{
+	Entry		entry = {LANE_PUSH, "", data, ClockRealTime(due_at)};
+
+	(void) OutboxWrite(&entry, notice, 1);
+}
+
+void
 OutboxRequireUser(const char *user_id)
 {
 	Arguments	arguments = {0};

@@ -72,15 +72,29 @@ static Statement fan_out_devices = {
 	2, {INT8OID, TEXTARRAYOID}
 };
 
-/* to all who were offered the request and have not declined, but for one washman */
+/* to all who were told of the request and have not declined, but for one washman */
 static Statement fan_out_offers = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
 	" SELECT o.lane, o.event, o.data, o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
 	"        o.audience, f.washman_id"
 	"   FROM washminute_data.outbox AS o"
 	"   JOIN washminute_data.offers AS f ON f.request_id = (o.data->>'requestId')::pg_catalog.uuid"
-	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL"
+	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL AND f.offered_at <= $2"
 	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'",
+	2, {INT8OID, TIMESTAMPTZOID}
+};
+
+/* to those whose turn to be told it is, while the request is pending */
+static Statement fan_out_later = {
+	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
+	" SELECT o.lane, o.event, o.data, o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
+	"        o.audience, f.washman_id"
+	"   FROM washminute_data.outbox AS o"
+	"   JOIN washminute_data.washing_requests AS r"
+	"     ON r.request_id = (o.data->>'requestId')::pg_catalog.uuid AND r.status = 'pending'"
+	"   JOIN washminute_data.offers AS f ON f.request_id = r.request_id"
+	"    AND f.offered_at = (o.data->>'offeredAt')::pg_catalog.timestamptz"
+	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL",
 	1, {INT8OID}
 };
 
@@ -280,8 +294,14 @@ FanOut(const Message *message, List *tokens)
 	ListCell   *cell;
 
 	ArgumentDatum(&arguments, Int64GetDatum(message->outbox_id));
+	if (tokens == NIL && strcmp(message->event, "newWashingRequest") == 0)
+	{
+		StatementRun(&fan_out_later, &arguments);
+		return;
+	}
 	if (tokens == NIL)
 	{
+		ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 		StatementRun(&fan_out_offers, &arguments);
 		return;
 	}

@@ -40,6 +40,7 @@ typedef struct SharedWake
 	pg_atomic_uint32 aside;		/* sessions that need the worker away */
 	pg_atomic_uint32 connected; /* 1 while it is in a database */
 	pg_atomic_uint32 database_missing;
+	pg_atomic_uint64 timer;		/* TimestampTz: see WakeTimer */
 } SharedWake;
 
 const char *const lane_names[LANE_COUNT] = {
@@ -52,6 +53,7 @@ const char *const lane_names[LANE_COUNT] = {
 
 static SharedWake *shared = NULL;
 static uint32 bits_of_transaction = 0;
+static TimestampTz timer_of_transaction = DT_NOEND;
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -91,6 +93,7 @@ WakeMakeMemory(void)
 		pg_atomic_init_u32(&shared->aside, 0);
 		pg_atomic_init_u32(&shared->connected, 0);
 		pg_atomic_init_u32(&shared->database_missing, 0);
+		pg_atomic_init_u64(&shared->timer, (uint64) DT_NOEND);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -114,9 +117,29 @@ WakeNow(uint32 bits)
 		WakeSetLatch();
 }
 
+/* Make it the earliest known, if it is. */
+static bool
+TimerLower(TimestampTz due_at)
+{
+	uint64		known = pg_atomic_read_u64(&shared->timer);
+
+	while (due_at < (TimestampTz) known)
+		if (pg_atomic_compare_exchange_u64(&shared->timer, &known, (uint64) due_at))
+			return true;
+	return false;
+}
+
 static void
 WakeTransactionEnds(XactEvent event, void *argument)
 {
+	if (timer_of_transaction != DT_NOEND)
+	{
+		if (event == XACT_EVENT_PREPARE ||
+			(event == XACT_EVENT_COMMIT && TimerLower(timer_of_transaction)))
+			bits_of_transaction |= WAKE_TIMERS;
+		if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
+			timer_of_transaction = DT_NOEND;
+	}
 	if (bits_of_transaction == 0)
 		return;
 	switch (event)
@@ -161,6 +184,32 @@ WakeAtCommit(uint32 bits)
 {
 	if (shared != NULL)
 		bits_of_transaction |= bits;
+}
+
+void
+WakeForTimer(TimestampTz due_at)
+{
+	if (shared != NULL)
+		timer_of_transaction = Min(timer_of_transaction, due_at);
+}
+
+void
+WakeTimerForget(void)
+{
+	pg_atomic_write_u64(&shared->timer, (uint64) DT_NOEND);
+	pg_memory_barrier();
+}
+
+void
+WakeTimerAdd(TimestampTz due_at)
+{
+	(void) TimerLower(due_at);
+}
+
+TimestampTz
+WakeTimer(void)
+{
+	return (TimestampTz) pg_atomic_read_u64(&shared->timer);
 }
 
 static void

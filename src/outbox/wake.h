@@ -9,6 +9,8 @@
 #ifndef WASHMINUTE_WAKE_H
 #define WASHMINUTE_WAKE_H
 
+#include "datatype/timestamp.h"
+
 /* Kinds of destinations: the column lane of outbox. */
 typedef enum Lane
 {
@@ -31,6 +33,7 @@ extern int	LaneByName(const char *name);
 #define WAKE_ROUTES (1u << 16)	/* lanes or listeners changed */
 #define WAKE_LOOK (1u << 17)	/* a database, the extension, setup() */
 #define WAKE_POSITIONS (1u << 18)	/* the live index has to be flushed, or loaded */
+#define WAKE_TIMERS (1u << 19)	/* a request falls due sooner than was known */
 
 extern void WakeInit(void);
 
@@ -43,6 +46,12 @@ extern void WakeAtCommit(uint32 bits);
 /* Wake the worker at once.  Neither allocates nor raises. */
 extern void WakeNow(uint32 bits);
 
+/*
+ * A request falls due at that time of the business's clock.  When this transaction
+ * has committed the worker is woken, unless it knows of something as early.
+ */
+extern void WakeForTimer(TimestampTz due_at);
+
 /* Is the library preloaded, so that there is a worker at all? */
 extern bool WakeIsShared(void);
 
@@ -52,6 +61,14 @@ extern bool WakeIsShared(void);
  */
 extern void WakeRegister(void);
 extern uint32 WakeTake(void);
+
+/*
+ * The earliest due time that is known.  Before the worker looks into the table it
+ * forgets it, so that what is committed meanwhile counts; what it has found it adds.
+ */
+extern void WakeTimerForget(void);
+extern void WakeTimerAdd(TimestampTz due_at);
+extern TimestampTz WakeTimer(void);
 
 /*
  * Was something queued by a transaction that was then prepared?  COMMIT

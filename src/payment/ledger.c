@@ -96,6 +96,17 @@ LedgerChangeBalance(const char *washman_id, int64 balance_change,
 	StatementRunOne(&update_balance, &arguments);
 }
 
+int64
+LedgerRoom(const char *washman_id)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
+	if (StatementRun(&select_balance, &arguments) == 0)
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+	return RowMoney(0, 1) - RowMoney(0, 2);
+}
+
 /* Book a settlement; the new balance, in centimes. */
 static int64
 Settle(const char *washman_id, int64 amount, const char *reason)

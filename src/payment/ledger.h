@@ -17,7 +17,9 @@
 #define ACCOUNT_CARD_CLEARING "card_clearing"
 #define ACCOUNT_CASH_SETTLEMENT "cash_settlement"
 #define ACCOUNT_CUSTOMER_FUNDS "customer_funds"
+#define ACCOUNT_PAYOUTS_PAID "payouts_paid"
 #define ACCOUNT_PLATFORM_REVENUE "platform_revenue"
+#define ACCOUNT_RECEIVABLES "receivables"
 #define ACCOUNT_REFUNDS_PAYABLE "refunds_payable"
 
 /* The account of a washman, palloc'd. */
@@ -39,5 +41,8 @@ extern void LedgerTransfer(const char *debit_account, const char *credit_account
  */
 extern void LedgerChangeBalance(const char *washman_id, int64 balance_change,
 								int64 held_change, int64 minimum);
+
+/* What a washman has less what is held of it, in centimes. */
+extern int64 LedgerRoom(const char *washman_id);
 
 #endif							/* WASHMINUTE_LEDGER_H */

@@ -40,6 +40,7 @@
 #include "worker/record.h"
 #include "worker/status.h"
 #include "worker/stopwatch.h"
+#include "worker/timers.h"
 #include "worker/transaction.h"
 
 /* How often to look for what no commit tells of: setup(), COMMIT PREPARED. */
@@ -113,6 +114,7 @@ EngineReload(void)
 
 	HttpConfigure();
 	LiveSyncReload();
+	TimersDoubt();
 	DestinationsRelease();
 	routes_known = false;
 	foreach(cell, destinations)
@@ -164,6 +166,7 @@ IsServing(void)
 		return false;
 	}
 	routes_known = false;
+	TimersDoubt();
 	foreach(cell, destinations)
 		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
 	return true;
@@ -181,6 +184,7 @@ LookForPrepared(void)
 		WakeSetPrepared(true);
 	for (int lane = 0; lane < LANE_COUNT; lane++)
 		EngineWake(WAKE_DUE(lane));
+	TimersDoubt();
 	look_at = MonotonicNow() + LOOK_EVERY;
 }
 

@@ -46,6 +46,7 @@
 #include "worker/status.h"
 #include "worker/stop.h"
 #include "worker/stopwatch.h"
+#include "worker/timers.h"
 #include "worker/worker.h"
 
 #define SECOND INT64CONST(1000000)
@@ -227,6 +228,8 @@ Serve(int http_fd)
 			SetLatch(MyLatch);
 		if (!ending && EngineIsServing() && LiveSyncTurn())
 			SetLatch(MyLatch);
+		if (!ending && EngineIsServing() && TimersTurn())
+			SetLatch(MyLatch);
 		HttpDrive();
 
 		if (!ending)
@@ -238,7 +241,7 @@ Serve(int http_fd)
 
 		timeout = EngineTimeout(!ending);
 		if (!ending && EngineIsServing())
-			timeout = EarlierTimeout(timeout, LiveSyncAt());
+			timeout = EarlierTimeout(timeout, Min(LiveSyncAt(), TimersAt()));
 		if (HttpTimeout() >= 0 && (timeout < 0 || HttpTimeout() < timeout))
 			timeout = HttpTimeout();
 		longest = ending ? 20 : LONGEST_SLEEP_MS;

@@ -31,13 +31,15 @@ SELECT washminute.set_clock('2026-08-03 10:00+00', 0);
 SELECT count(washminute.expire_due()) AS calls;
 SELECT washminute.upsert_user('doctor_c', 'customer');
 SELECT test_helpers.book('doctor', 'doctor_c', '{exterior}', -2.93, 35.17);
-SELECT washminute.set_clock('2026-08-03 10:15+00', 0);
+SELECT washminute.set_clock('2026-08-03 10:05:30+00', 0);
 SELECT * FROM overdue;
-SELECT washminute.set_clock('2026-08-03 10:15:00.000001+00', 0);
+SELECT washminute.set_clock('2026-08-03 10:05:30.000001+00', 0);
 SELECT * FROM overdue;
 SELECT * FROM findings;
 SELECT washminute.run_due() AS expired;
 SELECT * FROM overdue;
+SELECT washminute.set_clock('2026-08-03 10:15+00', 0);
+SELECT washminute.run_due() AS expired;
 
 -- a member of washminute_owner, and he himself, see the same
 CREATE ROLE regress_washminute_member IN ROLE washminute_owner;

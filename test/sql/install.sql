@@ -150,6 +150,11 @@ SELECT washminute.setup() = (SELECT extversion FROM pg_extension WHERE extname =
 -- where there is a worker, it sends nothing, since the tests look at what is queued; and the live
 -- index answers, so that all that follows is tested with it, and without it where there is none
 UPDATE washminute_data.lanes SET paused = true;
+-- one wave for all who are near, and no guards on arrival: waves and guards have tests of their own
+UPDATE washminute_data.settings AS s SET value = v.value
+  FROM (VALUES ('offer_seconds', 600), ('offer_size', 50), ('max_open_offers', 1000), ('no_show_minutes', 0),
+               ('arrival_radius_m', 100000), ('arrival_position_seconds', 86400)) AS v (name, value)
+ WHERE s.name = v.name;
 DO $$
 BEGIN
   WHILE (SELECT NOT answers AND capacity IS NOT NULL FROM washminute.live_status())

@@ -55,7 +55,7 @@ INSERT INTO changes VALUES
      VALUES (test_helpers.request('invariants_pending'), 'invariants_3', '[2030-01-01,2030-01-02)', 0, 0, now())$$),
   (6, 'a request that was done has exactly one job with that outcome',
    $$UPDATE washminute_data.jobs SET outcome = 'given_back' WHERE request_id = test_helpers.request('invariants_done')$$),
-  (7, 'the washman of a job was offered the request',
+  (7, 'the washman of a job was offered the request, or given it by an operator',
    $$DELETE FROM washminute_data.offers WHERE request_id = test_helpers.request('invariants_taken') AND washman_id = 'invariants_1'$$),
   (8, 'the last move in the event log is to the present status',
    $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_taken') AND event = 'washmanAssigned'$$),
@@ -72,11 +72,11 @@ INSERT INTO changes VALUES
    $$UPDATE washminute_data.order_lines SET price = price + 0.01 WHERE order_id = test_helpers.order_of('invariants_pending')$$),
   (14, 'the lines of an order sum to its total',
    $$DELETE FROM washminute_data.order_lines WHERE order_id = test_helpers.order_of('invariants_pending')$$),
-  (15, 'a pending request has a timer that is due when it expires',
+  (15, 'a pending request has a timer that is due when something is to be done',
    $$DELETE FROM washminute_data.request_timers WHERE request_id = test_helpers.request('invariants_pending')$$),
   (16, 'a washman''s balance is the sum of his transfers',
    $$UPDATE washminute_data.accounts SET balance = balance + 0.01 WHERE washman_id = 'invariants_2'$$),
-  (17, 'what is held is the sum of live jobs',
+  (17, 'what is held is the sum of live jobs and open payouts',
    $$UPDATE washminute_data.accounts SET held = 0 WHERE washman_id = 'invariants_1'$$),
   (18, 'every washman has a status and an account',
    $$DELETE FROM washminute_data.accounts WHERE washman_id = 'invariants_3'$$),
@@ -99,7 +99,7 @@ INSERT INTO changes VALUES
      UPDATE washminute_data.events SET data = data || '{"status": "in_progress"}' WHERE request_id = test_helpers.request('invariants_taken')$$),
   (26, 'every order has a request, of the same customer',
    $$UPDATE washminute_data.washing_requests SET customer_id = 'invariants_1' WHERE request_id = test_helpers.request('invariants_pending')$$),
-  (27, 'a pending request has a timer that is due when it expires',
+  (27, 'a pending request has a timer that is due when something is to be done',
    $$UPDATE washminute_data.request_timers SET due_at = due_at + interval '1 microsecond' WHERE request_id = test_helpers.request('invariants_pending')$$),
   (28, 'every washman has a status and an account',
    $$DELETE FROM washminute_data.washmen WHERE washman_id = 'invariants_3'$$),
@@ -135,7 +135,38 @@ INSERT INTO changes VALUES
    $$DELETE FROM washminute_data.transfers WHERE order_id = test_helpers.order_of('invariants_card') AND purpose = 'washman_income'$$),
   (44, 'a washman''s income from a card order is its total less the commission',
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
-     VALUES (now(), 'customer_funds', 'washman:invariants_2', 48, 'washman_income', test_helpers.order_of('invariants_done'))$$);
+     VALUES (now(), 'customer_funds', 'washman:invariants_2', 48, 'washman_income', test_helpers.order_of('invariants_done'))$$),
+  (45, 'a job was accepted while its offer stood',
+   $$UPDATE washminute_data.offers SET expires_at = '2026-06-09 10:00+00' WHERE request_id = test_helpers.request('invariants_taken') AND washman_id = 'invariants_1'$$),
+  (46, 'a request was offered within its ring, in a wave it has had',
+   $$UPDATE washminute_data.offers SET distance_m = 5001 WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (47, 'a request was offered within its ring, in a wave it has had',
+   $$UPDATE washminute_data.offers SET wave = 2 WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (48, 'a live job and its request tell the same time of acceptance',
+   $$UPDATE washminute_data.jobs SET accepted_at = '2026-06-09 09:59+00' WHERE request_id = test_helpers.request('invariants_taken')$$),
+  (49, 'every payout that was paid was booked',
+   $$INSERT INTO washminute_data.payouts VALUES (gen_random_uuid(), 'invariants_4', 1, 'paid', now(), now(), 'a', 'r')$$),
+  (50, 'what is held is the sum of live jobs and open payouts',
+   $$INSERT INTO washminute_data.payouts VALUES (gen_random_uuid(), 'invariants_4', 1, 'requested', now())$$),
+  (51, 'what is owed is the sum of open receivables',
+   $$INSERT INTO washminute_data.receivables VALUES (gen_random_uuid(), 'invariants_c', test_helpers.order_of('invariants_done'), 1, 'no_show', now())$$),
+  (52, 'the fee of an order was booked',
+   $$UPDATE washminute_data.orders SET fee = 1 WHERE order_id = test_helpers.order_of('invariants_done')$$),
+  (53, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'customer_funds', 'platform_revenue', 1, 'cancellation_fee', test_helpers.order_of('invariants_done'))$$),
+  (54, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'receivables', 'washman:invariants_1', 1, 'cancellation_share', test_helpers.order_of('invariants_done'))$$),
+  (55, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id, actor_id)
+     VALUES (now(), 'washman:invariants_1', 'platform_revenue', 1, 'give_back_fee', test_helpers.order_of('invariants_done'), 'invariants_2')$$),
+  (56, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'card_clearing', 'receivables', 1, 'receivable', test_helpers.order_of('invariants_done'))$$),
+  (57, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose)
+     VALUES (now(), 'card_clearing', 'payouts_paid', 1, 'payout')$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;

@@ -86,7 +86,8 @@ SELECT * FROM test_helpers.workers;
 SELECT CURRENT_USER = SESSION_USER AS identity_restored;
 DROP TRIGGER regress_note_worker ON washminute_data.request_timers;
 
--- also after an error
+-- one that fails keeps nobody else waiting, and is tried again in a minute
+SET client_min_messages TO error;
 CREATE FUNCTION test_helpers.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'failed on purpose'; END $$;
 CREATE TRIGGER regress_fail AFTER DELETE ON washminute_data.request_timers FOR EACH ROW EXECUTE FUNCTION test_helpers.fail();
 SELECT test_helpers.book('scheduler_fail', 'scheduler_c', '{exterior}', -9.60, 30.30);
@@ -95,6 +96,9 @@ SELECT test_helpers.outcome('SELECT washminute.run_due()'), CURRENT_USER = SESSI
 SELECT test_helpers.state('scheduler_fail');
 DROP TRIGGER regress_fail ON washminute_data.request_timers;
 SELECT washminute.run_due() AS expired;
+SELECT washminute.set_clock('2026-07-01 12:31+00', 0);
+SELECT washminute.run_due() AS expired;
+RESET client_min_messages;
 DROP FUNCTION test_helpers.note_worker(), test_helpers.fail();
 DROP TABLE test_helpers.workers;
 REVOKE USAGE ON SCHEMA test_helpers FROM washminute_owner;

@@ -1,0 +1,52 @@
+-- What people may know of a request in its phase.
+
+CREATE OR REPLACE FUNCTION washminute.washman_offers(washman_id text)
+RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
+               services text[], earnings numeric, payment_method text, reservation_at timestamptz,
+               offered_at timestamptz, expires_at timestamptz, answered_at timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 3
+SET search_path FROM CURRENT
+AS $$
+  SELECT f.request_id, pg_catalog.split_part(c.name, ' ', 1),
+         COALESCE(
+           (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
+              FROM washminute_data.neighbourhoods AS n
+             WHERE ST_Covers(n.boundary, r.client_location) ORDER BY ST_Area(n.boundary) LIMIT 1),
+           CASE w.locale WHEN 'ar' THEN z.name_ar WHEN 'en' THEN z.name_en ELSE z.name_fr END),
+         f.distance_m,
+         (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
+            FROM washminute_data.order_lines AS l WHERE l.order_id = r.order_id),
+         o.total - pg_catalog.round(o.total * COALESCE(
+           (SELECT s.value FROM washminute_data.zone_settings AS s
+             WHERE s.zone_code = r.zone_code AND s.name = 'commission_percent'),
+           (SELECT s.value FROM washminute_data.settings AS s WHERE s.name = 'commission_percent')) / 100, 2),
+         o.payment_method, r.reservation_at, f.offered_at, LEAST(f.expires_at, r.expires_at), f.answered_at
+    FROM washminute_data.offers AS f
+    JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id
+    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
+    JOIN washminute_data.users AS c ON c.user_id = r.customer_id
+    JOIN washminute_data.users AS w ON w.user_id = f.washman_id
+    JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
+   WHERE f.washman_id = washman_offers.washman_id AND f.declined_at IS NULL
+     AND f.offered_at <= washminute.now() AND f.expires_at > washminute.now()
+     AND r.status = 'pending' AND r.expires_at > washminute.now()
+   ORDER BY f.offered_at, f.request_id
+$$;
+COMMENT ON FUNCTION washminute.washman_offers(text) IS
+  'The offers that a washman can accept now, with what he may know before: the customer''s first name, the neighbourhood in his language, the distance in metres when it was offered, the services, and what he will earn (MAD). Place, address and phone number come after the acceptance.';
+
+CREATE OR REPLACE FUNCTION washminute.request_contact(request_id uuid, user_id text)
+RETURNS TABLE (contact_id text, name text, phone text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 1
+SET search_path FROM CURRENT
+AS $$
+  SELECT u.user_id, u.name, u.phone
+    FROM washminute_data.washing_requests AS r
+    JOIN washminute_data.users AS u
+      ON u.user_id = CASE request_contact.user_id WHEN r.customer_id THEN r.washman_id
+                                                  WHEN r.washman_id THEN r.customer_id END
+   WHERE r.request_id = request_contact.request_id
+     AND r.status IN ('accepted', 'en_route', 'arrived', 'in_progress')
+$$;
+COMMENT ON FUNCTION washminute.request_contact(uuid, text) IS
+  'Whom a customer or a washman can call about a job in hand: the other one, with name and phone number. No row before the acceptance, after the end, and for anybody else.';
