@@ -31,7 +31,7 @@ log_min_messages = log		# no line for each refusal
 CONF
 
 # Requests wait in herd.requests; the sequence herd.round says whose turn it is.
-$node->safe_psql('postgres', <<"SQL");
+$node->safe_psql('postgres', one_wave() . <<"SQL");
 SELECT washminute.set_clock('2030-01-07 12:00+00', 0);
 UPDATE washminute_data.settings SET value = $CLIENTS WHERE name = 'offer_size';
 SELECT washminute.upsert_user('c', 'customer');

@@ -28,7 +28,7 @@ my $folder = PostgreSQL::Test::Utils::tempdir;
 
 # Washman n belongs to the client n modulo 32, and works for it in turn.  A
 # request is booked where its washman is, and offered to the 16 nearest.
-$node->safe_psql('postgres', <<"SQL");
+$node->safe_psql('postgres', one_wave() . <<"SQL");
 SELECT washminute.set_clock('2030-01-07 12:00+00', 0);
 UPDATE washminute_data.settings SET value = $OFFERS WHERE name = 'offer_size';
 SELECT washminute.upsert_user('c' || n, 'customer') FROM generate_series(0, $CLIENTS - 1) AS n;

@@ -28,6 +28,7 @@ our @EXPORT = qw(
   create_washminute
   server_copy
   noon
+  one_wave
   people
   booking
   fill_marketplace
@@ -82,7 +83,8 @@ sub washminute_node
 		"shared_preload_libraries = '" . join(',', @libraries) . "'\n"
 		  . "timezone = 'UTC'\n"
 		  . "max_prepared_transactions = 10\n"
-		  . "max_worker_processes = 16\n");
+		  . "max_worker_processes = 16\n"
+		  . "washminute.run_timers = off\n");	# a test that wants them sets it on
 	# the clusters of the tests listen on no TCP port
 	$node->append_conf('postgresql.conf',
 		"cron.database_name = '$DATABASE'\ncron.use_background_workers = on\n")
@@ -163,13 +165,25 @@ sub noon
 	return "SELECT washminute.set_clock('2026-03-10 12:00+00'::timestamptz + '$later', 0);\n";
 }
 
+# SQL that has a request offered to all who are near, at once and for ten minutes, and
+# arrivals and no-shows believed: for tests of something else.
+sub one_wave
+{
+	return <<SQL;
+UPDATE washminute_data.settings AS s SET value = v.value
+  FROM (VALUES ('offer_seconds', 600), ('offer_size', 50), ('max_open_offers', 1000), ('no_show_minutes', 0),
+               ('arrival_radius_m', 100000), ('arrival_position_seconds', 86400)) AS v (name, value)
+ WHERE s.name = v.name AND s.value <> v.value;
+SQL
+}
+
 # SQL that makes customer amina, administrator zineb and that many washmen w1,
 # w2, ..., all online and within 2 km of -7.61 33.59 in Casablanca.
 sub people
 {
 	my ($washmen) = @_;
 
-	return <<SQL;
+	return one_wave() . <<SQL;
 SELECT washminute.upsert_user('amina', 'customer', 'Amina', '+212 612 345 678', locale => 'ar');
 SELECT washminute.upsert_user('zineb', 'admin', 'Zineb', email => 'zineb\@example.com');
 SELECT washminute.upsert_user('w' || i, 'washman', 'Washman ' || i) FROM generate_series(1, $washmen) AS i;
