@@ -63,13 +63,13 @@ static Statement select_near = {
 	"                         GREATEST(pg_catalog.upper(j.period), $5), '[]')"
 	"                       OPERATOR(pg_catalog.&&) pg_catalog.tstzrange($6, $7)),"
 	"        f.declined_at IS NOT NULL, f.request_id IS NOT NULL,"
-	"        (" OPEN_OFFERS("n", "$1", "$5", "$8") ")"
+	"        (" OPEN_OFFERS("n", "$1", "$5", "$8") "), (f.wave > $9) IS TRUE"
 	"   FROM near AS n"
 	"   JOIN washminute_data.washmen AS w ON w.washman_id = n.washman_id"
 	"   JOIN washminute_data.accounts AS a ON a.washman_id = n.washman_id"
 	"   LEFT JOIN washminute_data.offers AS f ON f.request_id = $1 AND f.washman_id = n.washman_id",
-	8, {UUIDOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID}
+	9, {UUIDOID, FLOAT8OID, FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, INT8OID}
 };
 
 typedef struct Considered
@@ -77,6 +77,7 @@ typedef struct Considered
 	char	   *washman_id;
 	double		distance_m;
 	bool		offered;
+	bool		in_round;		/* offered since it was given back, if it was */
 	int			reasons;
 } Considered;
 
@@ -102,7 +103,7 @@ Consider(const MatchQuery *query, uint64 row, Considered *considered)
 		.held = RowMoney(row, 8),
 		.busy = RowBool(row, 9),
 		.declined = RowBool(row, 10),
-		.open_offers = RowBool(row, 11) ? 0 : (int) RowInt64(row, 12)
+		.open_offers = RowBool(row, 13) ? 0 : (int) RowInt64(row, 12)
 	};
 
 	considered->washman_id = RowText(row, 1);
@@ -110,23 +111,25 @@ Consider(const MatchQuery *query, uint64 row, Considered *considered)
 	considered->distance_m = GeodesicDistance(RowFloat8(row, 2), RowFloat8(row, 3),
 											  query->longitude, query->latitude);
 	considered->offered = RowBool(row, 11);
+	considered->in_round = RowBool(row, 13);
 	considered->reasons = EligibilityReasons(&facts, &query->terms);
 }
 
 /*
  * Of those who are eligible and were not offered it yet, the next wave is for the
- * nearest so many of the ring that has been reached.
+ * nearest so many of the ring of the nearest.
  */
 static void
-CutToRing(const MatchQuery *query, double ring_m, Considered *considered, int count)
+CutToRing(const MatchQuery *query, Considered *considered, int count)
 {
+	double		ring_m = 0;
 	int			eligible = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (considered[i].reasons != 0 || considered[i].offered)
+		if (considered[i].reasons != 0 || considered[i].in_round)
 			continue;
-		if (ring_m == 0)
+		if (eligible == 0)
 			ring_m = MatchRing(query, considered[i].distance_m);
 		if (considered[i].distance_m > ring_m)
 			considered[i].reasons = REASON_OUTSIDE_RING;
@@ -172,13 +175,14 @@ explain_match_body(FunctionCallInfo fcinfo)
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query.starts_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(query.ends_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(OFFERS_STAND_SINCE));
+	ArgumentDatum(&arguments, Int64GetDatum(query.round_wave));
 	rows = StatementRun(&select_near, &arguments);
 	count = (int) rows;
 	considered = palloc_extended(Max(rows, 1) * sizeof(Considered), MCXT_ALLOC_HUGE);
 	for (uint64 row = 0; row < rows; row++)
 		Consider(&query, row, &considered[row]);
 	qsort(considered, count, sizeof(Considered), ConsideredCompare);
-	CutToRing(&query, request.radius_m, considered, count);
+	CutToRing(&query, considered, count);
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < count; i++)

@@ -501,6 +501,20 @@ SELECT * FROM pg_temp.explained('explain');
 SELECT washminute.record_payment(test_helpers.order_of('waves_explain'), 60, 'WAVES-2') AS offered;
 SELECT * FROM pg_temp.explained('explain');
 SELECT pg_temp.due('17:30:30');
+-- the first ring is exhausted: the next wave is for the second one
+SELECT * FROM pg_temp.explained('explain');
+SELECT pg_temp.due('17:31:00');
+SELECT * FROM pg_temp.offers('explain');
+SELECT * FROM pg_temp.explained('explain');
+-- one who has just told where he is is nearer than the ring that was reached, and so the next wave is for him
+SELECT washminute.upsert_user('waves_o5', 'washman'), washminute.set_washman_status('waves_o5', 'online'),
+       washminute.report_location('waves_o5', -1.91, 34.68 + 4000 / 110930.0), test_helpers.decline('waves_explain', 'waves_o1');
+SELECT * FROM pg_temp.explained('explain') WHERE NOT offered OR reasons <> '{}';
+SELECT pg_temp.due('17:31:30');
+SELECT * FROM pg_temp.offers('explain') WHERE wave = 4;
+-- after it was given back all but two are to be offered it again, and that is what the others wait for
+SELECT pg_temp.accept('explain', 'o5'), test_helpers.advance('waves_explain', 'waves_o5', 'pending');
+SELECT * FROM pg_temp.explained('explain');
 UPDATE washminute_data.settings SET value = 10 WHERE name = 'offer_size';
 
 SELECT test_helpers.cancel('waves_explain', 'waves_c'), pg_temp.leave();
