@@ -44,6 +44,15 @@ static Statement decline_offer = {
 	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };
 
+/* An operator gave him the request: it stands as declined too, so that it is not offered to him. */
+static Statement insert_declined = {
+	"INSERT INTO washminute_data.offers"
+	"  (request_id, washman_id, wave, distance_m, located_at, offered_at, expires_at, declined_at)"
+	" VALUES ($1, $2, GREATEST($4::pg_catalog.int4, 1), 0, $3, $3, $3, $3)"
+	" ON CONFLICT DO NOTHING",
+	4, {UUIDOID, TEXTOID, TIMESTAMPTZOID, INT8OID}
+};
+
 static Statement select_offer = {
 	"SELECT FROM washminute_data.offers WHERE request_id = $1 AND washman_id = $2",
 	2, {UUIDOID, TEXTOID}
@@ -137,6 +146,21 @@ ChargeGiveBack(const Request *request, const Settings *settings)
 				   &request->order_id, request->washman_id, NULL);
 }
 
+/* Let him not be offered the request again. */
+static void
+KeepFrom(const Request *request, const char *washman_id)
+{
+	Arguments	arguments = {0};
+
+	if (DeclineOffer(request, washman_id) > 0)
+		return;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentText(&arguments, washman_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, Int64GetDatum(request->wave));
+	StatementRun(&insert_declined, &arguments);
+}
+
 /* The washman gives the job back: it is offered again, not to him. */
 static void
 GiveBack(Request *request, const char *washman_id, const Settings *settings)
@@ -146,7 +170,7 @@ GiveBack(Request *request, const char *washman_id, const Settings *settings)
 
 	RequestEndJob(request, "given_back", settings);
 	ChargeGiveBack(request, settings);
-	DeclineOffer(request, washman_id);
+	KeepFrom(request, washman_id);
 	RequestMove(request, "pending", ACTOR_WASHMAN, washman_id, washman_id, NULL);
 	RequestOfferAnew(request, settings, Max(expires_at, request->expires_at));
 	RequestTellCustomer(request, "requestGivenBack");

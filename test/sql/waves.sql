@@ -214,6 +214,18 @@ SELECT * FROM pg_temp.offers('back');
 SELECT pg_temp.accept('back', 'h1'), pg_temp.accept('back', 'h2');
 SELECT pg_temp.due('11:13:59.999999'), pg_temp.due('11:14:00'), pg_temp.state('back');
 
+-- he is not offered it again either who had it from an operator, without an offer
+SELECT pg_temp.clock('11:20');
+SELECT pg_temp.leave(), pg_temp.come('h6', 100);
+SELECT pg_temp.book('sent');
+SELECT pg_temp.come('h7', 15000);
+SELECT test_helpers.outcome(format('SELECT washminute.reassign_request(%L, %L, %L, %L)', test_helpers.request('waves_sent'), 'waves_admin', 'waves_h7', 'test'));
+SELECT test_helpers.advance('waves_sent', 'waves_h7', 'pending'), pg_temp.state('sent');
+SELECT pg_temp.due('11:20:30'), pg_temp.due('11:21:00'), pg_temp.due('11:21:30');
+SELECT * FROM pg_temp.events('sent');
+SELECT count(*) AS standing FROM washminute.washman_offers('waves_h7');
+SELECT pg_temp.accept('sent', 'h7');
+SELECT test_helpers.cancel('waves_sent', 'waves_c');
 SELECT pg_temp.leave();
 
 --
