@@ -34,6 +34,9 @@
 /* When one that failed is looked at again. */
 #define FAILED_PAUSE (60 * USECS_PER_SEC)
 
+/* How long after the end of a request its collected answers are still decided on. */
+#define LATE_DECISION (90 * USECS_PER_SEC)
+
 COMMAND(expire_due, -1);
 COMMAND(run_due_requests, -1);
 
@@ -90,12 +93,15 @@ RunOne(const pg_uuid_t *request_id)
 	RequestRead(request_id, &request);
 	if (strcmp(request.status, "pending") != 0)
 		return EndTimer(request_id, DUE_DONE);
+	RequestSettings(&request, &settings);
+
+	/* answers that were collected until the end count, unless nobody came to decide for long */
+	if (request.decide_at != DT_NOEND && ClockNow() < request.expires_at + LATE_DECISION &&
+		ClockNow() >= Min(request.decide_at, request.expires_at) &&
+		RequestDecide(&request, &settings))
+		return EndTimer(request_id, DUE_DONE);
 	if (ClockNow() >= request.expires_at)
 		return Expire(&request);
-
-	RequestSettings(&request, &settings);
-	if (ClockNow() >= request.decide_at && RequestDecide(&request, &settings))
-		return EndTimer(request_id, DUE_DONE);
 	if (ClockNow() >= request.next_wave_at)
 		(void) RequestOffer(&request, &settings);
 	else

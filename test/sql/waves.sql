@@ -453,6 +453,21 @@ SELECT pg_temp.answer('ranked8', 'l3');
 SELECT pg_temp.due('16:00:16'), pg_temp.state('ranked8');
 SELECT test_helpers.cancel('waves_ranked8', 'waves_admin');
 
+-- who answered in time has the job, although the request would be over by then
+SELECT pg_temp.clock('16:10');
+SELECT pg_temp.book('ranked9');
+UPDATE washminute_data.washing_requests SET next_wave_at = '2026-09-01 16:19:55+00' WHERE request_id = test_helpers.request('waves_ranked9');
+UPDATE washminute_data.request_timers SET due_at = '2026-09-01 16:19:55+00' WHERE request_id = test_helpers.request('waves_ranked9');
+SELECT pg_temp.due('16:19:55'), pg_temp.timer('ranked9');
+SELECT pg_temp.clock('16:19:58');
+SELECT pg_temp.answer('ranked9', 'l6');
+SELECT pg_temp.due('16:19:59.999999'), pg_temp.state('ranked9');
+BEGIN;
+SELECT pg_temp.due('16:20'), pg_temp.state('ranked9');
+ROLLBACK;
+-- but not when nobody has come to decide for long
+SELECT pg_temp.due('16:21:30'), pg_temp.state('ranked9');
+
 UPDATE washminute_data.service_zones SET offer_policy = 'staggered' WHERE zone_code = 'oujda';
 SELECT pg_temp.leave();
 
