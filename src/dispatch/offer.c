@@ -307,7 +307,8 @@ RequestOffer(Request *request, const Settings *settings)
 		request->wave++;
 		request->radius_m = Max(request->radius_m, radius_m);
 		if (settings->offer_policy == POLICY_RANKED)
-			request->decide_at = now + SETTING_USECS(settings->ranking_seconds, 1);
+			request->decide_at = Min(request->decide_at,
+									 now + SETTING_USECS(settings->ranking_seconds, 1));
 	}
 	RequestWriteWaves(request);
 	if (count == 0)

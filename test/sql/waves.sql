@@ -468,6 +468,13 @@ ROLLBACK;
 -- but not when nobody has come to decide for long
 SELECT pg_temp.due('16:21:30'), pg_temp.state('ranked9');
 
+-- a wave that comes before the decision does not put it off
+BEGIN;
+UPDATE washminute_data.settings SET value = 60 WHERE name = 'ranking_seconds';
+SELECT pg_temp.clock('16:30');
+SELECT pg_temp.come('l6', 7000), pg_temp.book('ranked10');
+SELECT pg_temp.due('16:30:30'), pg_temp.timer('ranked10');
+ROLLBACK;
 UPDATE washminute_data.service_zones SET offer_policy = 'staggered' WHERE zone_code = 'oujda';
 SELECT pg_temp.leave();
 
