@@ -360,6 +360,12 @@ OfferOneToJoiner(const pg_uuid_t *request_id, const char *washman_id, const Fix 
 	if (candidate.distance_m > request.radius_m ||
 		MatchReasons(&query, washman_id, fix->at) != 0)
 		return;
+	if (request.wave == request.round_wave)
+	{
+		/* nobody was near when it was given back: an offer of this round needs a wave of it */
+		request.wave++;
+		RequestWriteWaves(&request);
+	}
 	offer = OfferTo(&request, &settings, &candidate, ClockNow());
 	MakeOffers(&request, &settings, &offer, 1);
 }

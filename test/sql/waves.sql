@@ -214,6 +214,15 @@ SELECT * FROM pg_temp.offers('back');
 SELECT pg_temp.accept('back', 'h1'), pg_temp.accept('back', 'h2');
 SELECT pg_temp.due('11:13:59.999999'), pg_temp.due('11:14:00'), pg_temp.state('back');
 
+-- where nobody is near when it is given back, who comes then is of the new round, and is asked again like others
+SELECT pg_temp.leave(), pg_temp.come('h8', 100);
+SELECT pg_temp.book('empty'), pg_temp.accept('empty', 'h8');
+SELECT test_helpers.advance('waves_empty', 'waves_h8', 'pending'), pg_temp.timer('empty');
+SELECT pg_temp.come('h9', 200), pg_temp.timer('empty');
+SELECT pg_temp.due('11:14:30'), pg_temp.due('11:15:00');
+SELECT * FROM pg_temp.events('empty');
+SELECT test_helpers.cancel('waves_empty', 'waves_c');
+
 -- he is not offered it again either who had it from an operator, without an offer
 SELECT pg_temp.clock('11:20');
 SELECT pg_temp.leave(), pg_temp.come('h6', 100);
