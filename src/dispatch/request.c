@@ -329,6 +329,7 @@ RequestTellOffered(const Request *request)
 	if (request->wave == 0)
 		return;
 	RequestData(request, &data);
+	JsonInt(&data, "wave", request->wave);
 	(void) OutboxPush(&notice, 1, JsonClose(&data));
 }
 

@@ -36,9 +36,10 @@ typedef struct Notice
 /*
  * Queue a message for each notice, to all devices of its recipient; the id of the
  * first row.  Without a recipient the event is offerGone: it goes to all who were
- * offered the request of the data (requestId), but for the washman there
- * (washmanId).  Who they are the worker looks up, since an acceptance must not
- * read them.  Needs an SPI connection.
+ * offered the request of the data (requestId) up to that wave (wave), but for the
+ * washman there (washmanId), whom it does not name to them.  Who they are the worker
+ * looks up, since an acceptance must not read them; by then the request may have been
+ * offered anew, in a later wave.  Needs an SPI connection.
  */
 extern int64 OutboxPush(const Notice *notices, int count, const char *data);
 

@@ -72,15 +72,19 @@ static Statement fan_out_devices = {
 	2, {INT8OID, TEXTARRAYOID}
 };
 
-/* to all who were told of the request and have not declined, but for one washman */
+/*
+ * To all who were told of the request up to that wave and have not declined, but for
+ * one washman, whom the others are not told of.
+ */
 static Statement fan_out_offers = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
-	" SELECT o.lane, o.event, o.data, o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
+	" SELECT o.lane, o.event, o.data - 'washmanId', o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
 	"        o.audience, f.washman_id"
 	"   FROM washminute_data.outbox AS o"
 	"   JOIN washminute_data.offers AS f ON f.request_id = (o.data->>'requestId')::pg_catalog.uuid"
 	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL AND f.offered_at <= $2"
-	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'",
+	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'"
+	"    AND f.wave <= (o.data->>'wave')::pg_catalog.int4",
 	2, {INT8OID, TIMESTAMPTZOID}
 };
 

@@ -119,12 +119,14 @@ is(join(' ', sort { $a <=> $b } map { $_->{ttl} } @messages), '600 600 600 600 3
 
 act("decline_request('$request', 'w5')");
 act("accept_request('$request', 'w1')");
-are_told([
+@messages = are_told([
 		'amina: Washman Assigned | A washman has accepted your request',
 		'w1: The Job Is Yours | You have accepted the request',
 		"w2: Demande indisponible | Cette demande n'est plus disponible",
 		'w3: الطلب لم يعد متاحا | لم يعد هذا الطلب متاحا'
 	], 'an acceptance');
+is(join(' ', sort map { ($_->{to} =~ /\[(.*)\]/)[0] . '=' . ($_->{data}{washmanId} // 'nobody') } @messages), 'amina=w1 w1=w1 w2=nobody w3=nobody',
+	'who has got the job the others do not learn');
 
 my %step = (
 	en_route => 'On the Way | Your washman is on the way',
@@ -158,6 +160,22 @@ are_told([ 'amina: Request Cancelled | Your request was cancelled', 'w3: تم إ
 are_told([ $booked, @offered ], 'a last booking');
 sql(noon('11 minutes') . 'SELECT washminute.expire_due()');
 are_told([ 'amina: No Washman Found | We could not find a washman this time' ], 'an expiry');
+
+# it was given back, and offered again, before anybody was told that it is gone
+sql(noon());
+($request) = book();
+are_told([ $booked, @offered ], 'a booking to be given back');
+lane('paused = true');
+act("accept_request('$request', 'w2')");
+act("advance_request('$request', 'w2', 'pending')");
+lane('paused = false');
+are_told([
+		'amina: Washman Assigned | A washman has accepted your request', 'w2: La mission est à vous | Vous avez accepté la demande',
+		'amina: Finding Another Washman | Your washman could not come, and we are finding another one', grep { !/^w2/ } @offered
+	], 'a request given back');
+act("cancel_request('$request', 'amina')");
+all_are_sent('the request is cancelled');
+$expo->anew;
 
 #
 # Every text there is, for people of every kind and language
