@@ -68,7 +68,7 @@ ExpoRequestError(Jsonb *body)
 	return code ? code : pstrdup("an error without a code");
 }
 
-/* https, or http to this machine. */
+/* https, or http to this machine; after "localhost:x@" another host would follow. */
 static bool
 IsSafeUrl(const char *url)
 {
@@ -77,9 +77,16 @@ IsSafeUrl(const char *url)
 	if (strncmp(url, "https://", strlen("https://")) == 0)
 		return true;
 	for (int i = 0; i < lengthof(own); i++)
-		if (strncmp(url, own[i], strlen(own[i])) == 0 &&
-			strchr(":/", url[strlen(own[i])]) != NULL)
+	{
+		const char *rest = url + strlen(own[i]);
+
+		if (strncmp(url, own[i], strlen(own[i])) != 0)
+			continue;
+		if (*rest == ':')
+			rest += 1 + strspn(rest + 1, "0123456789");
+		if (*rest == '/' || *rest == '\0')
 			return true;
+	}
 	return false;
 }
 

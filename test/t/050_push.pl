@@ -30,6 +30,9 @@ sub lane
 	my ($columns) = @_;
 
 	sql("UPDATE washminute_data.lanes SET $columns WHERE lane = 'push'");
+	# the worker hears of it after the commit
+	becomes($node, "SELECT state FROM washminute.worker_status() WHERE lane = 'push'", 'paused', 'the lane is paused')
+	  if $columns eq 'paused = true';
 	return;
 }
 
@@ -343,12 +346,13 @@ $node->reload;
 all_are_sent('with a good file the messages are sent');
 is($expo->counts->{accepted}, 2, 'by the access token that Expo asks for');
 
-$node->append_conf('postgresql.conf', "washminute.expo_url = 'http://127.0.0.1.example.invalid/push'\n");
-$node->reload;
-within(2, sub { sql($state) eq 'washminute.expo_url must be https' }, 'the access token is sent in clear to nobody but this machine');
-$node->append_conf('postgresql.conf', "washminute.expo_url = 'http://expo.example.invalid/push'\n");
-$node->reload;
-becomes($node, $state, 'washminute.expo_url must be https', 'nothing is sent in clear to another machine');
+foreach my $clear ('http://127.0.0.1.example.invalid/push', 'http://localhost:80@expo.example.invalid/push', 'http://expo.example.invalid/push')
+{
+	setting('washminute.expo_url', 'https://expo.example.invalid/push');
+	becomes($node, $state, 'running', 'by TLS the access token may go anywhere');
+	setting('washminute.expo_url', $clear);
+	becomes($node, $state, 'washminute.expo_url must be https', "in clear to nobody but this machine, so not to $clear");
+}
 $node->append_conf('postgresql.conf', $expo->conf);
 setting('washminute.expo_access_token_file', '');
 
