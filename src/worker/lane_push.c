@@ -145,6 +145,16 @@ JudgeTickets(Delivery *delivery, List *tickets)
 	return verdict;
 }
 
+/*
+ * Does a refusal of that status speak of what was sent?  Others, 404 or 408 say, speak
+ * of the URL or the way to it: they come for any message, and no message is to blame.
+ */
+static bool
+StatusBlamesMessages(long status)
+{
+	return status == 400 || status == 413 || status == 422;
+}
+
 /* The whole request was refused. */
 static Verdict
 JudgeRefusal(Delivery *delivery, Jsonb *body, const char *code)
@@ -167,10 +177,10 @@ JudgeRefusal(Delivery *delivery, Jsonb *body, const char *code)
 	if (strcmp(code, "PUSH_TOO_MANY_EXPERIENCE_IDS") == 0 &&
 		list_length(delivery->messages) > 1 && LearnProjects(delivery, body))
 		return VERDICT_SPLIT;
-	if (status >= 500 || status == 200)
+	if (!StatusBlamesMessages(status))
 	{
 		DeliveryJudge(delivery, OUTCOME_RETRY, error);
-		return status >= 500 ? VERDICT_ILL : VERDICT_WELL;
+		return status == 200 ? VERDICT_WELL : VERDICT_ILL;
 	}
 	if (list_length(delivery->messages) > 1)
 		return VERDICT_SPLIT;
@@ -212,7 +222,7 @@ PushLaneJudge(Delivery *delivery)
 		DeliveryJudge(delivery, OUTCOME_RELEASED, error);
 		return VERDICT_HELD;
 	}
-	if (http->code == CURLE_OK && http->status >= 400 && http->status < 500)
+	if (http->code == CURLE_OK && StatusBlamesMessages(http->status))
 	{
 		if (list_length(delivery->messages) > 1)
 			return VERDICT_SPLIT;

@@ -281,6 +281,9 @@ my %unclear = (
 	empty_errors => [ once(200, { errors => [] }), $mismatch ],
 	errors_200 => [ { mode => 'errors_200', times => 1 }, 'Expo: INTERNAL_SERVER_ERROR' ],
 	errors_500 => [ { mode => 'ok', times => 1, accept => $no }, 'Expo: INTERNAL_SERVER_ERROR' ],
+	status_404 => [ { mode => 'status', times => 1, status => 404 }, 'HTTP status 404' ],
+	status_408 => [ { mode => 'status', times => 1, status => 408 }, 'HTTP status 408' ],
+	gateway_404 => [ once(404, { error => 'Not Found' }), 'Expo: Not Found' ],
 	status_503 => [ { mode => 'status', times => 1, status => 503 }, 'HTTP status 503' ],
 	html => [ { mode => 'html', times => 1 }, 'HTTP status 502' ],
 	gateway_timeout => [ { mode => 'gateway_timeout', times => 1 }, 'HTTP status 504' ]);
