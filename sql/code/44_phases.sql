@@ -7,7 +7,7 @@ RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, di
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 3
 SET search_path FROM CURRENT
 AS $$
-  SELECT f.request_id, pg_catalog.split_part(c.name, ' ', 1),
+  SELECT f.request_id, pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1),
          COALESCE(
            (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
               FROM washminute_data.neighbourhoods AS n

@@ -40,7 +40,7 @@ static Statement select_place = {
 
 /* All that an offer tells: his first name, and what is to be done. */
 static Statement select_told = {
-	"SELECT pg_catalog.split_part(u.name, ' ', 1),"
+	"SELECT pg_catalog.split_part(pg_catalog.ltrim(u.name), ' ', 1),"
 	"       (SELECT pg_catalog.json_agg(l.service_code ORDER BY l.line_number)::pg_catalog.text"
 	"          FROM washminute_data.order_lines AS l WHERE l.order_id = $2)"
 	"  FROM washminute_data.users AS u WHERE u.user_id = $1",

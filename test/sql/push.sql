@@ -5,7 +5,7 @@ SET datestyle TO 'ISO, YMD';
 \pset format unaligned
 \pset null '(null)'
 SELECT washminute.set_clock('2026-04-08 10:00+00', 0);
-SELECT washminute.upsert_user('push_c', 'customer', 'Amina El Fassi', locale => 'en'), washminute.upsert_user('push_d', 'customer', locale => 'ar'),
+SELECT washminute.upsert_user('push_c', 'customer', ' Amina El Fassi', locale => 'en'), washminute.upsert_user('push_d', 'customer', locale => 'ar'),
        washminute.upsert_user('push_a', 'admin');
 SELECT test_helpers.washman('push_w' || n, -13.20, 27.15 + n * 0.001) FROM generate_series(1, 3) AS n;
 DELETE FROM washminute_data.outbox;
