@@ -264,8 +264,9 @@ AS $$
 DECLARE
   caller text := washminute.require_caller();
 BEGIN
-  IF EXISTS (SELECT FROM washminute_data.push_tokens AS t
-              WHERE t.token = unregister_push_token.token AND t.user_id <> caller) THEN
+  -- locked, or it could become another's before it goes
+  IF caller <> (SELECT t.user_id FROM washminute_data.push_tokens AS t
+                 WHERE t.token = unregister_push_token.token FOR UPDATE) THEN
     PERFORM washminute.raise('WM_NOT_YOURS');
   END IF;
   PERFORM washminute.unregister_push_token(token);
