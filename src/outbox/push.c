@@ -392,7 +392,7 @@ PushPrepare(Message *message, const Devices *devices, char *error)
 }
 
 List *
-PushExpand(List *messages, int64 epoch, bool *more)
+PushExpand(List *messages, int64 epoch, bool *more, List **dead)
 {
 	Devices    *devices = LookUpDevices(messages);
 	QueueResult *results = palloc0(list_length(messages) * sizeof(QueueResult));
@@ -421,6 +421,10 @@ PushExpand(List *messages, int64 epoch, bool *more)
 				continue;
 			}
 			result->outcome = OUTCOME_DEAD;
+			*dead = lappend(*dead, result->error);
+			ereport(WARNING,
+					(errmsg("washminute worker: dead letter lane=push id=" INT64_FORMAT " attempt=%d error=\"%s\"",
+							message->outbox_id, message->attempts, result->error)));
 		}
 		count++;
 		MessageFree(message);

@@ -33,9 +33,11 @@ extern void PushTemplatesRead(void);
 /*
  * Find device and text of each message.  One to several devices, or to all who
  * were offered a request, becomes one row for each, and leaves the list;
- * *more says that there are new rows.  So do those that nobody can be sent.
+ * *more says that there are new rows.  So do those that nobody can be sent, and
+ * those without a text or too big, which are dead letters: *dead has their errors
+ * (char *).
  */
-extern List *PushExpand(List *messages, int64 epoch, bool *more);
+extern List *PushExpand(List *messages, int64 epoch, bool *more, List **dead);
 
 /*
  * A ticket of Expo's, whose receipt is asked for later.  The tickets of one

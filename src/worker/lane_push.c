@@ -19,6 +19,7 @@
 #include "outbox/push.h"
 #include "worker/expo.h"
 #include "worker/lane.h"
+#include "worker/status.h"
 
 /*
  * Messages at once after a pause.  Expo allows 600 in a second, so with the usual
@@ -43,10 +44,17 @@ static List *
 PushLaneExpand(Destination *destination, List *messages, int64 epoch)
 {
 	bool		more = false;
-	List	   *ready = PushExpand(messages, epoch, &more);
+	List	   *dead = NIL;
+	List	   *ready = PushExpand(messages, epoch, &more, &dead);
+	ListCell   *cell;
 
 	if (more)
 		destination->cursor.is_news = true;
+	foreach(cell, dead)
+	{
+		StatusCount(LANE_PUSH, COUNTER_FAILED, 1);
+		StatusError(LANE_PUSH, lfirst(cell));
+	}
 	return ready;
 }
 
