@@ -23,6 +23,9 @@ UNION ALL
 SELECT 'offerGone', f.washman_id FROM jobs AS j
   JOIN offers AS f ON f.request_id = j.request_id AND f.washman_id <> j.washman_id
 UNION ALL
+SELECT 'offerGone', f.washman_id FROM washing_requests AS r JOIN offers AS f USING (request_id)
+ WHERE r.status = 'cancelled' AND NOT EXISTS (SELECT FROM jobs AS j WHERE j.request_id = r.request_id)
+UNION ALL
 SELECT 'washmanAssigned', washman_id FROM jobs
 UNION ALL
 SELECT 'requestCancelled', washman_id FROM jobs WHERE outcome = 'cancelled'
@@ -42,7 +45,7 @@ WITH rows AS (
 SELECT event, recipient_id, token, why FROM rows WHERE recipient_id IS NOT NULL
 UNION ALL
 SELECT r.event, f.washman_id, NULL, r.why FROM rows AS r
-  JOIN offers AS f ON f.request_id = (r.data->>'requestId')::uuid AND f.washman_id <> r.data->>'washmanId'
+  JOIN offers AS f ON f.request_id = (r.data->>'requestId')::uuid AND f.washman_id IS DISTINCT FROM r.data->>'washmanId'
  WHERE r.recipient_id IS NULL;
 
 CREATE TEMP TABLE ends (event, locale, what, messages) AS

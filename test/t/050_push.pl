@@ -177,8 +177,11 @@ are_told([
 		'amina: Finding Another Washman | Your washman could not come, and we are finding another one', grep { !/^w2/ } @offered
 	], 'a request given back');
 act("cancel_request('$request', 'amina')");
-all_are_sent('the request is cancelled');
-$expo->anew;
+are_told([
+		'w1: Request No Longer Available | The request is no longer available',
+		"w3: الطلب لم يعد متاحا | لم يعد هذا الطلب متاحا",
+		'w5: Request No Longer Available | The request is no longer available'
+	], 'a cancellation before anybody has accepted');
 
 #
 # Every text there is, for people of every kind and language
@@ -236,6 +239,15 @@ sql(notify(qw(none two away)));
 isnt($messages[0]{collapseId}, $messages[1]{collapseId}, 'each device has a message of its own');
 is(count_in_log($node, qr/washminute worker: (?:dead|attempt)/, $start), 0, 'that there is no device is no failure');
 
+# one that says nothing, which is known before anything is sent
+$start = log_position($node);
+my $before = $node->safe_psql('postgres', "SELECT failed FROM washminute.worker_status() WHERE lane = 'push'");
+sql("SELECT washminute.register_push_token('none', '${\$expo->token('none')}'); SELECT washminute.notify_user('none', 'noSuchEvent', '{\"title\": \"but no body\"}')");
+becomes($node, "SELECT last_error FROM washminute_data.outbox WHERE state = 'dead'", 'no template for event noSuchEvent', 'a message without a text is a dead letter');
+log_shows($node, qr/WARNING:  washminute worker: dead letter lane=push id=\d+ attempt=1 error="no template for event noSuchEvent"$/m, $start, 'which the log says');
+is_query($node, "SELECT failed - $before || ' ' || last_error FROM washminute.worker_status() WHERE lane = 'push'", '1 no template for event noSuchEvent', 'and worker_status');
+sql("DELETE FROM washminute_data.outbox WHERE state = 'dead'");
+
 # a device changes hands while a message for its old owner waits for its next attempt
 sql(device('old', $expo->token('moving'), $expo->token('staying')) . device('new'));
 $expo->anew({ mode => 'status' });
@@ -243,8 +255,11 @@ sql(notify('old'));
 becomes($node, "SELECT count(*) FROM washminute_data.outbox WHERE token IS NOT NULL AND last_error = 'HTTP status 500'", 2, 'messages to two devices wait');
 sql("SELECT washminute.register_push_token('new', '${\$expo->token('moving')}')");
 becomes($node, "SELECT token FROM washminute_data.outbox WHERE lane = 'push'", $expo->token('staying'), 'what waits for a device goes when that moves');
+# between forgetting and recording again the fake would not know of what it is sent
+lane('paused = true');
 $expo->anew;
 sql(notify('new'));
+lane('paused = false');
 are_told([ 'staying: To old | Hello', 'moving: To new | Hello' ], 'a device that moved');
 
 # or before anybody has looked whose devices there are
