@@ -29,12 +29,13 @@ COMMAND(explain_match, -1);
 /* Eligible, and yet not to be offered it: bits after those of EligibilityReasons. */
 #define REASON_OUTSIDE_RING (REASON_MANY_OFFERS << 1)
 #define REASON_OTHERS_NEARER (REASON_MANY_OFFERS << 2)
+#define REASON_NEXT_WAVE (REASON_MANY_OFFERS << 3)
 
 /* Names of the reasons, by bit. */
 static const char *const reason_names[] = {
 	"suspended", "offline", "position_old", "declined", "busy", "balance_below_floor",
 	"no_room_for_commission", "own_request", "offered_lately", "too_many_offers",
-	"outside_ring", "others_nearer"
+	"outside_ring", "others_nearer", "next_wave"
 };
 
 StaticAssertDecl(REASON_SUSPENDED == 1 && REASON_MANY_OFFERS == 1 << 9,
@@ -133,8 +134,9 @@ CutToRing(const MatchQuery *query, Considered *considered, int count)
 			ring_m = MatchRing(query, considered[i].distance_m);
 		if (considered[i].distance_m > ring_m)
 			considered[i].reasons = REASON_OUTSIDE_RING;
-		else if (eligible++ >= query->max_results)
-			considered[i].reasons = REASON_OTHERS_NEARER;
+		else
+			considered[i].reasons = eligible++ < query->max_results ?
+				REASON_NEXT_WAVE : REASON_OTHERS_NEARER;
 	}
 }
 

@@ -26,7 +26,7 @@ SELECT washminute.report_location('explain_near', -13.22, 27.10);
 SELECT washminute.set_washman_status('explain_second', 'offline');
 SELECT washminute.flush_locations() >= 0 AS flushed;
 UPDATE washminute_data.settings SET value = 1 WHERE name = 'offer_size';
-SELECT * FROM pg_temp.explained() WHERE reasons && '{others_nearer,outside_ring}' OR reasons = '{}';
+SELECT * FROM pg_temp.explained() WHERE reasons && '{others_nearer,outside_ring,next_wave}' OR reasons = '{}';
 UPDATE washminute_data.settings SET value = 50 WHERE name = 'offer_size';
 -- not seen for two hours
 SELECT washminute.set_clock('2026-06-02 12:00:01+00', 0);
