@@ -116,6 +116,16 @@ static Statement insert_again = {
 	TEXTOID, TIMESTAMPTZOID}
 };
 
+static Statement insert_dead = {
+	"INSERT INTO washminute_data.outbox"
+	"  (lane, recipient_id, audience, event, data, created_at, token, correlation_id, expires_at,"
+	"   state, failed_at, last_error)"
+	" VALUES ('push', $1, $2, $3, $4::pg_catalog.jsonb, $5, $6, $7, NULLIF($8, 'infinity'),"
+	"         'dead', pg_catalog.clock_timestamp(), pg_catalog.left($9, 1000))",
+	9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+	TEXTOID}
+};
+
 static Statement disable_token = {
 	"UPDATE washminute_data.push_tokens SET disabled_at = $2, disabled_reason = $3"
 	" WHERE token = $1 AND disabled_at IS NULL AND registered_at <= $4",
@@ -551,4 +561,21 @@ PushAgain(const Ticket *ticket, double seconds)
 	ArgumentText(&arguments, ticket->correlation_id);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ticket->expires_at));
 	StatementRun(&insert_again, &arguments);
+}
+
+void
+PushBury(const Ticket *ticket, const char *error)
+{
+	Arguments	arguments = {0};
+
+	ArgumentText(&arguments, ticket->recipient_id);
+	ArgumentText(&arguments, ticket->audience);
+	ArgumentText(&arguments, ticket->event);
+	ArgumentText(&arguments, ticket->data);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ticket->created_at));
+	ArgumentText(&arguments, ticket->token);
+	ArgumentText(&arguments, ticket->correlation_id);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ticket->expires_at));
+	ArgumentText(&arguments, error);
+	StatementRun(&insert_dead, &arguments);
 }

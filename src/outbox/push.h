@@ -79,4 +79,7 @@ extern void PushKeepProject(const char *token, const char *project);
 /* The message of a ticket, again, after so many seconds. */
 extern void PushAgain(const Ticket *ticket, double seconds);
 
+/* The same where it is given up, as a dead letter. */
+extern void PushBury(const Ticket *ticket, const char *error);
+
 #endif							/* WASHMINUTE_PUSH_H */

@@ -36,6 +36,16 @@ static Statement upsert_token = {
 };
 
 /* what waits for that device is not for its new user */
+/* Devices of one user; each of his messages goes to all of them. */
+#define DEVICES_MAX 20
+
+static Statement delete_beyond = {
+	"DELETE FROM washminute_data.push_tokens WHERE token IN ("
+	"  SELECT token FROM washminute_data.push_tokens WHERE user_id = $1"
+	"   ORDER BY token = $2 DESC, registered_at DESC, token OFFSET $3)",
+	3, {TEXTOID, TEXTOID, INT8OID}
+};
+
 static Statement delete_of_others = {
 	"DELETE FROM washminute_data.outbox"
 	" WHERE token = $1 AND lane = 'push' AND state = 'queued'"
@@ -87,7 +97,7 @@ ArgumentToken(FunctionCallInfo fcinfo, int number)
 	return token;
 }
 
-/* register_push_token(user_id, token, platform) */
+/* register_push_token(user_id, token, platform): of a user's devices the latest count. */
 static Datum
 register_push_token_body(FunctionCallInfo fcinfo)
 {
@@ -96,6 +106,7 @@ register_push_token_body(FunctionCallInfo fcinfo)
 	char	   *token = ArgumentToken(fcinfo, 1);
 	Arguments	arguments = {0};
 	Arguments	others = {0};
+	Arguments	beyond = {0};
 
 	OutboxRequireUser(user_id);
 	ArgumentText(&arguments, user_id);
@@ -108,6 +119,10 @@ register_push_token_body(FunctionCallInfo fcinfo)
 	ArgumentText(&others, token);
 	ArgumentText(&others, user_id);
 	StatementRun(&delete_of_others, &others);
+	ArgumentText(&beyond, user_id);
+	ArgumentText(&beyond, token);
+	ArgumentDatum(&beyond, Int64GetDatum(DEVICES_MAX));
+	StatementRun(&delete_beyond, &beyond);
 	PG_RETURN_VOID();
 }
 

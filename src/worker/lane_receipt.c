@@ -187,6 +187,9 @@ ReceiptRecord(Delivery *delivery)
 			ereport(LOG,
 					(errmsg("washminute worker: push given up recipient=%s event=%s",
 							ticket->recipient_id, ticket->event)));
+			/* nobody's fault but the operator's, who may want to send it yet */
+			if (receipts->credentials != NULL && ticket->expires_at > ClockNow())
+				PushBury(ticket, receipts->credentials);
 			continue;
 		}
 		PushAgain(ticket, AGAIN_SECONDS);

@@ -359,6 +359,13 @@ SELECT pg_temp.as_caller('washminute_customer', 'push_d', $$SELECT washminute_ap
 SELECT token, user_id, platform FROM pg_temp.tokens;
 REVOKE USAGE ON SCHEMA test_helpers FROM PUBLIC;
 
+-- of one user's devices the twenty registered last count, this one among them
+SELECT washminute.set_clock('2026-04-09 11:00+00'::timestamptz + n * interval '1 second', 0),
+       washminute.register_push_token('push_c', format('ExponentPushToken[many-%s]', n)) FROM generate_series(1, 21) AS n;
+SELECT count(*), min(token) FROM washminute_data.push_tokens WHERE user_id = 'push_c';
+SELECT washminute.set_clock('2026-04-09 10:00+00', 0), washminute.register_push_token('push_c', 'ExponentPushToken[many-late]');
+SELECT count(*), count(*) FILTER (WHERE token LIKE '%late%') AS late FROM washminute_data.push_tokens WHERE user_id = 'push_c';
+
 DELETE FROM washminute_data.push_tokens WHERE user_id LIKE 'push\_%';
 DELETE FROM washminute_data.outbox;
 SELECT washminute.set_washman_status('push_w' || n, 'offline') FROM generate_series(1, 3) AS n;

@@ -260,6 +260,20 @@ $expo->becomes(accepted => 2, '403: messages are sent all the same');
 is_query($node, "SELECT lane || ' ' || state FROM washminute.worker_status() WHERE lane LIKE 'push%' ORDER BY lane", "push running\npush_receipt HTTP status 403", '403: worker_status tells them apart');
 lane_has('push_receipt', 2, '403: and tickets wait');
 
+# what cannot be delivered for want of credentials is not forgotten after an hour
+sql("DELETE FROM washminute_data.outbox; UPDATE washminute_data.lanes SET paused = paused");
+$expo->anew;
+receipt_minutes(15);
+people_of('receipt-InvalidCredentials-1');
+sql(notify('receipt-InvalidCredentials-1'));
+lane_has('push_receipt', 1, 'a message is sent');
+receipt_minutes(0);
+$node->restart;
+sent_earlier('61 minutes');
+becomes($node, q{SELECT recipient_id || ' ' || state || ' ' || last_error FROM washminute_data.outbox WHERE lane = 'push'},
+	'receipt-InvalidCredentials-1 dead Expo: InvalidCredentials', 'what a receipt refuses for want of credentials for an hour is a dead letter');
+is_query($node, "SELECT washminute.retry_dead('push')", 1, 'which can be sent again');
+
 my @bad = grep { /PushToken\[|PANIC|TRAP|was terminated by signal|state="failing/ } split(/\n/, log_since($node));
 is(scalar(@bad), 0, 'the worker never failed, and no token got into the log') or diag(join("\n", @bad[0 .. ($#bad < 5 ? $#bad : 5)]));
 is_query($node, 'SELECT count(*) FROM washminute.check_invariants()', 0, 'the invariants hold');
