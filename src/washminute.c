@@ -14,6 +14,7 @@
 #include "base/guc.h"
 #include "base/readiness.h"
 #include "base/settings.h"
+#include "dispatch/live_flush.h"
 #include "dispatch/live_index.h"
 #include "dispatch/live_status.h"
 #include "dispatch/live_sync.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	ListenerInit();
 	WakeInit();
 	LiveIndexInit();
+	LiveFlushInit();
 	LiveStatusInit();
 	LiveSyncInit();
 	StatusInit();

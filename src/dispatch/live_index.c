@@ -15,6 +15,7 @@
 
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
@@ -175,6 +176,13 @@ LiveIsUsed(void)
 		live.control->relation == ReadinessRelation();
 }
 
+bool
+LiveIsWorker(void)
+{
+	return MyBgworkerEntry != NULL &&
+		strcmp(MyBgworkerEntry->bgw_function_name, "washminute_worker_main") == 0;
+}
+
 void
 LiveInvalidate(void)
 {
@@ -259,6 +267,28 @@ LiveFreeIfIdle(uint32 slot)
 	live.control->free_head = slot;
 	live.control->held--;
 	LWLockRelease(FreeLock());
+}
+
+uint32
+LiveForEach(uint32 flags, uint32 from, bool (*visit) (uint32 slot))
+{
+	for (uint32 slot = from; slot < live.control->capacity; slot++)
+	{
+		LWLock	   *lock;
+		bool		go_on = true;
+
+		if (!(live.hot[slot].flags & flags))
+			continue;
+		lock = IdLock(live.cold[slot].id_hash);
+		LWLockAcquire(lock, LW_EXCLUSIVE);
+		/* it may have been given away before we had the lock */
+		if ((live.hot[slot].flags & flags) && IdLock(live.cold[slot].id_hash) == lock)
+			go_on = visit(slot);
+		LWLockRelease(lock);
+		if (!go_on)
+			return slot;
+	}
+	return 0;
 }
 
 /*

@@ -170,6 +170,15 @@ extern void LiveLeave(uint32 slot);
 /* Free a slot that nothing needs.  Its id's lock is held. */
 extern void LiveFreeIfIdle(uint32 slot);
 
+/*
+ * Run it for each slot that has one of the flags, with its id's lock held, until it
+ * returns false.  The slot of which it did; 0: of none.
+ */
+extern uint32 LiveForEach(uint32 flags, uint32 from, bool (*visit) (uint32 slot));
+
+/* Is this the worker? */
+extern bool LiveIsWorker(void);
+
 static inline uint32
 LiveHash(const char *id, int id_length)
 {
