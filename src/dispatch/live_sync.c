@@ -324,4 +324,7 @@ LiveSyncReload(void)
 {
 	if (live.control != NULL)
 		pg_atomic_write_u32(&live.control->stale, 1);
+	/* the interval may be a shorter one now */
+	flush_at = Min(flush_at, MonotonicNow() +
+				   Max(flush_pause, (int64) washminute_location_flush_interval * 1000));
 }

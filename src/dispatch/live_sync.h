@@ -23,7 +23,7 @@ extern int64 LiveSyncAt(void);
 /* The worker ends: write what is there. */
 extern void LiveSyncEnd(void);
 
-/* Load again what may have been changed behind the triggers' back. */
+/* Settings were read: take them over, and load again what triggers have not seen. */
 extern void LiveSyncReload(void);
 
 #endif							/* WASHMINUTE_LIVE_SYNC_H */
