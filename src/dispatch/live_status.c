@@ -24,12 +24,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/array.h"
@@ -250,6 +252,15 @@ SettingsForSql(void)
 	return nest_level;
 }
 
+/* Has the transaction dropped the table? */
+static bool
+TableIsGone(void)
+{
+	Oid			namespace = get_namespace_oid("washminute_data", true);
+
+	return !OidIsValid(namespace) || !OidIsValid(get_relname_relid("washmen", namespace));
+}
+
 /* Read what the transaction has made of them so far. */
 static void
 ReadChanges(bool lock)
@@ -265,8 +276,13 @@ ReadChanges(bool lock)
 		ids[i] = pnstrdup(changes[i].key.id, changes[i].key.id_length);
 		changes[i].online = false;
 	}
-	nest_level = SettingsForSql();
 	CommandCounterIncrement();
+	if (TableIsGone())
+	{
+		all_changed = true;
+		return;
+	}
+	nest_level = SettingsForSql();
 	SPI_connect();
 	IdentityBecomeOwner(&saved);
 	ArgumentDatum(&arguments, TextArray(ids, change_count));

@@ -246,6 +246,133 @@ foreach my $session ($one, $two, $holder)
 }
 
 #
+# All of them
+#
+
+# The index follows a committed TRUNCATE and DELETE, and what comes after.
+my $everybody = "INSERT INTO washminute_data.washmen SELECT 'w' || i, 'offline', now() FROM generate_series(1, 9) AS i ON CONFLICT DO NOTHING; "
+  . online('w1', 'w2', 'w3');
+my $cascade = 'SET client_min_messages = warning; TRUNCATE washminute_data.washmen CASCADE';
+foreach my $deed ($cascade, 'DELETE FROM washminute_data.accounts; DELETE FROM washminute_data.washmen')
+{
+	my $position = log_position($node);
+
+	$node->safe_psql('postgres', $deed);
+	is_query($node, $near, '', "$deed: nobody is matched");
+	log_shows($node, qr/live index loaded/, $position, "$deed: the index is loaded anew") if $deed =~ /TRUNCATE/;
+	index_answers();
+	holds('', $deed);
+	is_query($node, 'SELECT washminute.flush_locations() >= 0', 't', "$deed: what is left is written");
+	is_query($node, 'SELECT held FROM washminute.live_status()', 0, "$deed: no slot is kept");
+	$node->safe_psql('postgres', $everybody);
+	holds('w1 w2 w3', "$deed: they come back, to where they were");
+}
+$node->safe_psql('postgres', "BEGIN; $cascade; " . $everybody . online('w4') . 'COMMIT');
+index_answers();
+holds('w1 w2 w3 w4', 'TRUNCATE, and others in the same transaction');
+$node->safe_psql('postgres', offline('w4'));
+
+# Positions that were deleted are written again as they are reported; the index keeps them.
+foreach my $deed ('TRUNCATE washminute_data.washman_positions', 'DELETE FROM washminute_data.washman_positions')
+{
+	$node->safe_psql('postgres', "SELECT washminute.flush_locations(); $deed");
+	holds('w1 w2 w3', $deed);
+	$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0014); SELECT washminute.flush_locations()");
+	position_is('w1', 10.0014, 't', "$deed: the next position");
+	is_query($node, 'SELECT count(*) FROM washminute_data.washman_positions', 1, "$deed: no other is written");
+	$node->safe_psql('postgres', "SELECT washminute.report_location('w' || i, 10, 10 + i * 0.001) FROM generate_series(1, 9) AS i");
+}
+
+#
+# The table goes
+#
+
+# Whoever drops it in the transaction that has changed it can commit; so can who gives
+# it another name, and from then on what was the index is no use.
+$one = $node->background_psql('postgres');
+$one->query_safe('BEGIN; ' . online('w4') . 'SET LOCAL client_min_messages = warning; DROP TABLE washminute_data.washmen CASCADE');
+$one->query_safe('ROLLBACK');
+holds('w1 w2 w3', 'DROP TABLE, rolled back');
+$one->query_safe('BEGIN; ' . online('w4') . 'ALTER TABLE washminute_data.washmen RENAME TO away; COMMIT');
+is_query($node, 'SELECT answers FROM washminute.live_status()', 'f', 'the table has another name: the index does not answer');
+$one->query_safe('ALTER TABLE washminute_data.away RENAME TO washmen');
+index_answers();
+holds('w1 w2 w3 w4', 'it has its name again');
+$node->safe_psql('postgres', offline('w4'));
+
+# drop all, in one transaction, and have it anew
+$one->quit;
+$node->safe_psql('postgres', 'CREATE DATABASE spare TEMPLATE postgres');
+index_answers();
+holds('w1 w2 w3', 'after the worker has stood aside');
+$one = $node->background_psql('postgres');
+$one->query_safe('SET client_min_messages = warning; BEGIN; ' . online('w4') . offline('w1')
+	. 'DROP SCHEMA washminute_data, washminute_api CASCADE; DROP EXTENSION washminute CASCADE; COMMIT');
+$one->quit;
+is_query($node, "SELECT count(*) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'washminute_data')",
+	0, 'all is dropped by a transaction that has changed a status');
+create_washminute($node, 'postgres');
+index_answers();
+holds('', 'all anew: nobody is there');
+is_query($node, 'SELECT held FROM washminute.live_status()', 0, 'all anew: nobody of those before is held');
+$node->safe_psql('postgres', "SELECT washminute.upsert_user('w' || i, 'washman') FROM generate_series(1, 9) AS i;"
+	. "SELECT washminute.report_location('w' || i, 10, 10 + i * 0.001) FROM generate_series(1, 9) AS i;" . online('w1', 'w2', 'w3'));
+holds('w1 w2 w3', 'all anew: it works');
+
+#
+# Databases
+#
+
+# Another database has washmen of the same names: they are its own, wherever they are.
+sub elsewhere
+{
+	my ($sql, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is_query($node, $sql, $expected, "another database: $name", 'spare');
+}
+
+$node->safe_psql('spare', 'SELECT washminute.adopt(); ' . offline('w1', 'w2') . online('w4', 'w5')
+	. "SELECT washminute.report_location('w' || i, 10, 10.002 - i * 0.0001) FROM generate_series(1, 5) AS i");
+elsewhere('SELECT answers FROM washminute.live_status()', 'f', 'the index does not answer there');
+elsewhere($in_index, '', 'it shows nobody there');
+elsewhere($near, 'w3 w4 w5', 'matching goes by its table');
+elsewhere("SELECT ST_Y(last_location::geometry)::numeric(6, 4) FROM washminute_data.washman_positions WHERE washman_id = 'w3'", '10.0017',
+	'positions go to its table');
+elsewhere('SELECT washminute.flush_locations()', 0, 'there is nothing to write');
+is_refused($node, 'SELECT washminute._load_live_index()', '55000', undef, 'another database: only the worker loads', dbname => 'spare');
+is_refused($node, 'SELECT washminute._load_live_index()', '55000', undef, 'this database: only the worker loads');
+holds('w1 w2 w3', 'another database: nothing has changed here');
+is_query($node, "SELECT latitude FROM washminute.live_washmen() WHERE washman_id = 'w3'", 10.003, 'another database: nor where they are');
+$node->safe_psql('spare', 'BEGIN; ' . online('w1') . "PREPARE TRANSACTION 'spare'; COMMIT PREPARED 'spare'; TRUNCATE washminute_data.washmen CASCADE");
+elsewhere($near, '', 'it can prepare, and truncate');
+is_query($node, 'SELECT answers FROM washminute.live_status()', 't', 'another database: the index answers here');
+holds('w1 w2 w3', 'another database: as before');
+reload();
+holds('w1 w2 w3', 'another database: and loaded anew');
+
+# The served database is dropped, with positions that are not written, and another one
+# comes in its place.
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0013)");
+foreach my $template ('template1', 'spare')
+{
+	$node->safe_psql('template1', 'DROP DATABASE postgres');
+	is_query($node, 'SELECT washminute._check_live_index()', '', "$template: the index is whole without its database", 'spare')
+	  if $template eq 'template1';
+	$node->safe_psql('template1', "CREATE DATABASE postgres TEMPLATE $template");
+	$template eq 'spare' ? $node->safe_psql('postgres', 'SELECT washminute.adopt()') : create_washminute($node, 'postgres');
+	index_answers();
+	holds('', "$template in its place: nobody is there");
+	is_query($node, 'SELECT held FROM washminute.live_status()', 0, "$template in its place: nobody of those before is held");
+	$node->safe_psql('postgres', $template eq 'spare' ? $everybody
+		: "SELECT washminute.upsert_user('w' || i, 'washman') FROM generate_series(1, 9) AS i;" . online('w1', 'w2', 'w3'));
+	is_query($node, "SELECT count(*) FROM washminute.live_washmen() WHERE latitude = 10.0013", 0, "$template in its place: nor where they were");
+	$node->safe_psql('postgres', "SELECT washminute.report_location('w' || i, 10, 10 + i * 0.001) FROM generate_series(1, 9) AS i");
+	holds('w1 w2 w3', "$template in its place: it works");
+	is_query($node, 'SELECT washminute.flush_locations() >= 0', 't', "$template in its place: and is written");
+}
+
+#
 # Full
 #
 
