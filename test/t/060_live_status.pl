@@ -169,6 +169,15 @@ position_is('w1', 10.0012, 'f', 'flush, prepared and rolled back');
 $node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0013); SELECT washminute.flush_locations()");
 position_is('w1', 10.0013, 't', 'flush');
 
+# what is reported while an older position is being written is not taken for written
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0014)");
+is($one->query_safe('BEGIN; SELECT washminute.flush_locations()'), 1, 'one is being written');
+$node->safe_psql('postgres', "SELECT washminute.report_location('w1', 10, 10.0015)");
+$one->query_safe('COMMIT');
+position_is('w1', 10.0015, 'f', 'reported during a flush');
+$node->safe_psql('postgres', 'SELECT washminute.flush_locations()');
+position_is('w1', 10.0015, 't', 'and flushed again');
+
 # he comes online while his position is on its way to the table
 $one->query_safe("BEGIN; SELECT washminute.report_location('w5', 10, 10.0059)");
 $node->safe_psql('postgres', online('w5'));
