@@ -23,6 +23,7 @@
 #include "base/readiness.h"
 #include "base/secret.h"
 #include "base/statement.h"
+#include "operating/cron.h"
 
 PG_FUNCTION_INFO_V1(washminute_doctor);
 
@@ -210,6 +211,18 @@ ReportSecretFile(ReturnSetInfo *rsinfo, const char *setting, const char *path)
 	explicit_bzero(secret, sizeof(secret));
 }
 
+/* That pg_cron has our job, which a check looks at, does not mean that it runs it. */
+static void
+ReportCron(ReturnSetInfo *rsinfo)
+{
+	const char *problem = CronProblem();
+
+	if (problem != NULL)
+		ReportFinding(rsinfo, psprintf("pg_cron does not run washminute: %s", problem),
+					  "warning",
+					  "See cron.job_run_details and the server's log. Where it cannot log in: cron.use_background_workers = on, or .pgpass. Where it does nothing: SELECT pg_reload_conf(); without a process 'pg_cron launcher' in pg_stat_activity, restart.");
+}
+
 /* washminute.doctor(): findings, none when all is well. */
 Datum
 washminute_doctor(PG_FUNCTION_ARGS)
@@ -246,6 +259,8 @@ washminute_doctor(PG_FUNCTION_ARGS)
 		if (finding != NULL)
 			ReportFinding(rsinfo, finding, check->severity, check->remedy);
 	}
+	if (has_data && has_cron && superuser())
+		ReportCron(rsinfo);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -25,6 +25,7 @@
 #include "base/identity.h"
 #include "base/readiness.h"
 #include "base/statement.h"
+#include "operating/cron.h"
 #include "outbox/wake.h"
 
 PG_FUNCTION_INFO_V1(washminute_adopt);
@@ -91,6 +92,7 @@ washminute_setup_as_owner(PG_FUNCTION_ARGS)
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&upsert_instance, &arguments);
 	IdentityRestore(&saved);
+	CronReloadAtCommit();
 	SPI_finish();
 
 	ReadinessInvalidate();

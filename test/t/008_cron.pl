@@ -9,6 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Washminute;
 
+# a first setup(), and nothing after it that would make pg_cron look
+my $fresh = washminute_node('fresh', cron => 1);
 my $node = washminute_node('main', cron => 1);
 my $superuser = $node->safe_psql('postgres', 'SELECT CURRENT_USER');
 my $jobs = "SELECT jobname, schedule, command, database, username, active FROM cron.job";
@@ -76,6 +78,32 @@ is_query($node, 'SELECT * FROM public.seen', 'washminute_owner|boss|no',
 becomes($node, "SELECT DISTINCT status, username FROM cron.job_run_details
   WHERE command = 'SELECT washminute.run_due()' AND username = 'boss'", 'succeeded|boss', 'pg_cron reports success');
 is_query($node, 'SELECT count(*) FROM washminute.check_invariants()', 0, 'the data are sound');
+
+# pg_cron has learnt of the job by the first setup()
+becomes($fresh, "SELECT DISTINCT status FROM cron.job_run_details", 'succeeded', 'the job of a first setup() is run');
+$fresh->stop;
+
+# What doctor() says of the runs, while pg_cron makes none: asked to end it does so for good.
+my $idle = "SELECT finding FROM washminute.doctor() WHERE finding LIKE 'pg_cron does not run%'";
+my $later = "UPDATE washminute_data.instance SET set_up_at = clock_timestamp() - interval '%s'";
+$node->safe_psql('postgres', "SELECT washminute.set_clock(NULL);
+  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_cron launcher'");
+becomes($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_cron%'", 0, 'pg_cron has ended');
+is_query($node, $idle, '', 'doctor() is content with a job that runs');
+$node->safe_psql('postgres', "UPDATE cron.job_run_details SET start_time = now() - interval '6 minutes'");
+$node->safe_psql('postgres', sprintf($later, '4 minutes'));
+is_query($node, $idle, '', 'runs: shortly after setup() none is missed');
+$node->safe_psql('postgres', sprintf($later, '6 minutes'));
+like($node->safe_psql('postgres', $idle), qr/^pg_cron does not run washminute: not since 20/, 'runs: none for a while is a finding');
+$node->safe_psql('postgres', "UPDATE cron.job_run_details SET start_time = now() - interval '4 minutes'");
+is_query($node, $idle, '', 'runs: the last one is not long ago');
+$node->safe_psql('postgres', "UPDATE cron.job_run_details SET status = 'failed', return_message = 'connection failed', start_time = NULL
+  WHERE runid = (SELECT max(runid) FROM cron.job_run_details)");
+is_query($node, $idle, 'pg_cron does not run washminute: it failed: connection failed', 'runs: the last one failed');
+$node->safe_psql('postgres', 'DELETE FROM cron.job_run_details');
+is_query($node, $idle, 'pg_cron does not run washminute: it never did', 'runs: there was none');
+$node->safe_psql('postgres', sprintf($later, '4 minutes'));
+is_query($node, $idle, '', 'runs: and none was to be expected yet');
 
 # outside the job the caller is himself again
 is_query($node, 'SELECT washminute.run_due(); SELECT CURRENT_USER', "0\n$superuser", 'run_due() leaves the caller as he was');
