@@ -24,6 +24,7 @@
 #include "base/secret.h"
 #include "base/statement.h"
 #include "operating/cron.h"
+#include "worker/status.h"
 
 PG_FUNCTION_INFO_V1(washminute_doctor);
 
@@ -247,6 +248,8 @@ washminute_doctor(PG_FUNCTION_ARGS)
 					  "warning",
 					  "CREATE EXTENSION pg_cron and SELECT washminute.setup(), or call washminute.run_due() every minute by other means.");
 
+	if (has_data)
+		StatusAwaitWorker();
 	for (int i = 0; i < lengthof(checks); i++)
 	{
 		Check	   *check = &checks[i];

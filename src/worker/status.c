@@ -13,7 +13,9 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
@@ -32,6 +34,10 @@ PG_FUNCTION_INFO_V1(washminute_worker_latency);
 
 #define STATE_MAX 200
 #define ERROR_MAX 400
+
+/* What a worker may need that ends and starts again, or looks for its database. */
+#define AWAIT_LONGEST (5 * USECS_PER_SEC)
+#define AWAIT_LOOK_MS 50
 
 /* Upper ends of the histogram's steps, in milliseconds; then everything else. */
 static const double steps[] = {
@@ -219,6 +225,32 @@ StatusRead(SharedStatus *copy)
 		strlcpy(copy->state, RecoveryInProgress() ? "standby" : "not running", STATE_MAX);
 	if (strcmp(get_database_name(MyDatabaseId), washminute_database) != 0)
 		strlcpy(copy->state, "serving another database", STATE_MAX);
+}
+
+/* Does the worker of this database wait for what is there, or is it starting? */
+static bool
+WorkerIsLate(SharedStatus *copy)
+{
+	StatusRead(copy);
+	return strcmp(copy->state, "not running") == 0 ||
+		(strncmp(copy->state, "waiting:", 8) == 0 && strcmp(copy->state, "waiting: cloned") != 0);
+}
+
+void
+StatusAwaitWorker(void)
+{
+	SharedStatus *copy = palloc(sizeof(SharedStatus));
+	TimestampTz end = GetCurrentTimestamp() + AWAIT_LONGEST;
+
+	while (WorkerIsLate(copy) && GetCurrentTimestamp() < end)
+	{
+		WakeNow(WAKE_LOOK);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 AWAIT_LOOK_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	pfree(copy);
 }
 
 /* The rows that wait, by lane; a lane without rows stays zero. */

@@ -47,6 +47,12 @@ extern void StatusTime(Lane lane, Stage stage, double seconds);
 extern void StatusBreaker(Lane lane, BreakerState state);
 extern void StatusError(Lane lane, const char *error);
 
+/*
+ * For other sessions: where this database is set up, wait a moment for a worker
+ * that does not serve it yet, having just started or not looked again.
+ */
+extern void StatusAwaitWorker(void);
+
 /* NULL, or why the lane sends nothing although the worker runs. */
 extern void StatusHeld(Lane lane, const char *reason);
 

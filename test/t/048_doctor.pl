@@ -87,6 +87,26 @@ finds($standby, [], 'nothing is wrong with a standby', skip => qr/pg_cron/);
 $standby->stop;
 
 #
+# A worker that has not taken notice yet
+#
+
+# as right after setup(), where it has not looked again: doctor() gives it time
+my $new = washminute_node('new', setup => 0, conf => $sound);
+log_shows($new, qr/state="waiting: washminute is not set up"/, 0, 'late: a worker waits for setup()');
+my $asleep = worker_pid($new);
+kill('STOP', $asleep);
+$new->safe_psql('postgres', 'SELECT washminute.setup()');
+my $session = $new->background_psql('postgres');
+$session->query_until(qr/asked/, "\\echo asked\nCREATE TABLE public.found AS SELECT finding FROM washminute.doctor();\n");
+becomes($new, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%public.found%' AND wait_event = 'Extension'", 1,
+	'late: doctor() waits for the worker');
+kill('CONT', $asleep);
+$session->quit;
+is_query($new, "SELECT string_agg(finding, '; ') FROM public.found WHERE finding LIKE 'no worker%'", '',
+	'late: and finds nothing wrong with it');
+$new->stop;
+
+#
 # Files
 #
 
