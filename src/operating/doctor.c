@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -97,7 +99,7 @@ static Check checks[] = {
 		" OR (state LIKE 'waiting:%' AND state <> 'waiting: cloned') OR state LIKE 'failing:%' LIMIT 1"}},
 	{NEEDS_DATA, "warning",
 		"the worker holds a lane",
-		"Where a file is named: mend it, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes.",
+		"Where a setting is named: mend it, or its file, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes. Where Expo refuses: see the access token and the app's credentials there; it is asked again every minute.",
 		{"SELECT lane || ': ' || state FROM washminute.worker_status()"
 			" WHERE state = 'paused' OR state LIKE 'washminute.%' OR state LIKE 'Expo: %' OR state LIKE 'HTTP status %' LIMIT 1"}},
 	{NEEDS_DATA, "warning",
@@ -113,6 +115,26 @@ static Check checks[] = {
 			"   AND COALESCE(o.due_at, o.queued_at) < pg_catalog.clock_timestamp() - '5 minutes'::pg_catalog.interval"
 			"   AND o.lane IN (SELECT w.lane FROM washminute.worker_status() AS w WHERE w.state NOT LIKE 'nothing sends%')"
 		" LIMIT 1"}},
+	{NEEDS_DATA, "error",
+		"a listener's function cannot be called, so the events that it hears of are refused",
+		"The function takes one jsonb, and washminute_owner may execute it; else UPDATE washminute_data.listeners SET enabled = false.",
+		{"SELECT l.name FROM washminute_data.listeners AS l"
+			" WHERE l.enabled AND l.function_name IS NOT NULL"
+			"   AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p"
+			"     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
+			"    WHERE n.nspname = pg_catalog.split_part(l.function_name, '.', 1)"
+			"      AND p.proname = pg_catalog.split_part(l.function_name, '.', 2)"
+			"      AND pg_catalog.oidvectortypes(p.proargtypes) = 'jsonb'"
+			"      AND p.prokind = 'f' AND NOT p.proretset"
+			"      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+		"      AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')) ORDER BY l.name LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"messages wait for a listener that is disabled",
+		"The worker disables a listener whose receiver answers 410. UPDATE washminute_data.listeners SET enabled = true sends them, DELETE of the listener gives them up.",
+		{"SELECT l.name FROM washminute_data.listeners AS l"
+			" WHERE NOT l.enabled AND l.url IS NOT NULL"
+			"   AND EXISTS (SELECT FROM washminute_data.outbox AS o"
+		"                WHERE o.lane = l.lane AND o.listener = l.name AND o.state <> 'dead') ORDER BY l.name LIMIT 1"}},
 	{NEEDS_DATA, "warning",
 		"the worker has given messages up: there are dead letters",
 		"See last_error in washminute_data.outbox; SELECT washminute.retry_dead(lane) queues them again, DELETE drops them.",
@@ -212,6 +234,17 @@ ReportSecretFile(ReturnSetInfo *rsinfo, const char *setting, const char *path)
 	explicit_bzero(secret, sizeof(secret));
 }
 
+/* Without it no certificate of a peer is good. */
+static void
+ReportCaFile(ReturnSetInfo *rsinfo)
+{
+	if (washminute_ca_file[0] != '\0' && access(washminute_ca_file, R_OK) != 0)
+		ReportFinding(rsinfo, psprintf("washminute.ca_file \"%s\" cannot be read: %s",
+									   washminute_ca_file, strerror(errno)),
+					  "error",
+					  "Name a file that the server's user can read, or none for the system's authorities, then SELECT pg_reload_conf().");
+}
+
 /* That pg_cron has our job, which a check looks at, does not mean that it runs it. */
 static void
 ReportCron(ReturnSetInfo *rsinfo)
@@ -240,6 +273,7 @@ washminute_doctor(PG_FUNCTION_ARGS)
 	has_data = ReportReadiness(rsinfo);
 	has_cron = OidIsValid(get_extension_oid("pg_cron", true));
 	ReportSecretFile(rsinfo, "washminute.signing_key_file", washminute_signing_key_file);
+	ReportCaFile(rsinfo);
 	if (ClockIsSet())
 		ReportFinding(rsinfo, "the shared clock is set: time is not the real time",
 					  "warning", "SELECT washminute.set_clock(NULL) gives the real time back.");

@@ -179,16 +179,28 @@ CallFunction(const Listener *listener, const Event *event)
 	(void) FunctionCallInvoke(call);
 }
 
+/* Whose function it is that refuses a command, or is not there. */
+static void
+FunctionContext(void *listener)
+{
+	errcontext("function %s of washminute's listener \"%s\"",
+			   ((const Listener *) listener)->function_name,
+			   ((const Listener *) listener)->name);
+}
+
 static void
 ListenerTell(const Listener *listener, const Event *event)
 {
 	Arguments	arguments = {0};
 	Notice		notice = {NULL, listener->audience, listener->template, DT_NOEND};
+	ErrorContextCallback context = {error_context_stack, FunctionContext, unconstify(Listener *, listener)};
 
 	switch (listener->lane)
 	{
 		case -1:
+			error_context_stack = &context;
 			CallFunction(listener, event);
+			error_context_stack = context.previous;
 			break;
 		case LANE_PUSH:
 			if (event->request_id == NULL)

@@ -287,25 +287,36 @@ SQL
 my $status = sub { "SELECT washminute.set_washman_status('w2', '$_[0]');\n" };
 my $as_washman = q{SET request.jwt.claims = '{"sub": "w2"}'; SET ROLE washminute_washman; SELECT washminute_api.set_status('online');};
 
+my $uncallable = "SELECT finding FROM washminute.doctor() WHERE finding LIKE 'a listener''s function%'";
+my $named = "a listener's function cannot be called, so the events that it hears of are refused: function";
+
+is_query($node, $uncallable, $named, 'function: doctor() knows of one that the owner may not execute');
 is_refused($node, $as_washman, '42501', undef, 'function: one that the owner may not execute refuses the command');
 is_query($node, 'SELECT count(*) FROM public.heard', 0, 'function: and is not called');
 is_query($node, "SELECT status FROM washminute_data.washmen WHERE washman_id = 'w2'", 'offline', 'function: which has no effect');
 sql('BEGIN; ' . $status->('online') . 'ROLLBACK');
 is_query($node, 'SELECT count(*) FROM public.heard', 0, 'function: what it did is rolled back with the command');
 sql("GRANT EXECUTE ON FUNCTION public.hear(jsonb) TO washminute_owner; GRANT INSERT ON public.heard TO washminute_owner");
+is_query($node, $uncallable, '', 'function: now he may');
 sql($as_washman);
 is_query($node, "SELECT event->>'type', event->'data'->>'status', event ? 'timestamp', (SELECT count(*) FROM jsonb_object_keys(event)), role FROM public.heard",
 	'washmanStatusChanged|online|t|3|washminute_owner', 'function: it is given what a webhook is, and runs as the command does');
 is_refused($node, $status->('offline'), 'PT409', undef, 'function: its error refuses the command');
+is_query($node, $uncallable, '', 'function: which doctor() cannot know');
 is_query($node, "SELECT status FROM washminute_data.washmen WHERE washman_id = 'w2'", 'online', 'function: which has no effect then');
 is_query($node, "SELECT count(*) FROM public.heard", 1, 'function: nor has the function');
 sql('DROP FUNCTION public.hear(jsonb)');
 is_refused($node, $status->('offline'), '42883', undef, 'function: one that is not there refuses the command');
+my (undef, undef, $error) = $node->psql('postgres', $status->('offline'));
+like($error, qr/^CONTEXT:  function public\.hear of washminute's listener "function"$/m, 'function: the error says whose it was');
+is_query($node, $uncallable, $named, 'function: doctor() misses it');
 sql('CREATE FUNCTION public.hear(json) RETURNS void LANGUAGE sql AS $$ $$');
 is_refused($node, $status->('offline'), '42883', undef, 'function: so does one of another argument');
+is_query($node, $uncallable, $named, 'function: doctor() misses the right one');
 sql("UPDATE washminute_data.listeners SET enabled = false WHERE name = 'function'");
 sql($status->('offline'));
 is_query($node, "SELECT status FROM washminute_data.washmen WHERE washman_id = 'w2'", 'offline', 'function: a disabled one is not looked for');
+is_query($node, $uncallable, '', 'function: by doctor() neither');
 
 #
 # Listeners that go
@@ -351,7 +362,10 @@ sql(timed('moves', 1, "due_at => clock_timestamp() + interval '2 s'"));
 $peer->becomes('moved', requests => 2, 'disabled: time goes by');
 is($peer->stats('sleeps')->{requests}, 1, 'disabled: nothing more is sent');
 is_query($node, "SELECT state, attempts FROM washminute_data.outbox WHERE listener = 'sleeps'", 'queued|1', 'disabled: what waited stays');
+my $forgotten = "SELECT finding FROM washminute.doctor() WHERE finding LIKE 'messages wait for a listener%'";
+is_query($node, $forgotten, 'messages wait for a listener that is disabled: sleeps', 'disabled: doctor() says what waits');
 sql("UPDATE washminute_data.listeners SET enabled = true WHERE name = 'sleeps'");
+is_query($node, $forgotten, '', 'disabled: and not when it is enabled');
 $peer->becomes('sleeps', requests => 2, 'disabled: and is sent when that is over');
 
 #

@@ -27,10 +27,11 @@ EOC
 my $no_worker = 'no worker serves this database, and nothing leaves it: ';
 my %remedy = (
 	no_worker => "Have washminute in shared_preload_libraries and this database's name in washminute.database, restart, and see what the server's log says of the worker.",
-	held => 'Where a file is named: mend it, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes.',
+	held => "Where a setting is named: mend it, or its file, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes. Where Expo refuses: see the access token and the app's credentials there; it is asked again every minute.",
 	breaker => 'See last_error of washminute.worker_status(); the breaker closes by itself when the destination answers again.',
 	waiting => "See washminute.worker_status() and the server's log.",
 	dead => 'See last_error in washminute_data.outbox; SELECT washminute.retry_dead(lane) queues them again, DELETE drops them.',
+	ca => "Name a file that the server's user can read, or none for the system's authorities, then SELECT pg_reload_conf().",
 	file => "Give the server's user a file of mode 0600, then SELECT pg_reload_conf().",
 	cloned => 'If this database is to serve from now on, SELECT washminute.adopt() as a superuser.');
 
@@ -141,6 +142,14 @@ finds($node, [ [ 'warning', 'the worker holds a lane: webhook: washminute.signin
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 $node->reload;
 finds($node, [], 'signing_key_file: one is again');
+
+$node->safe_psql('postgres', "ALTER SYSTEM SET washminute.ca_file = '$key.none'");
+$node->reload;
+finds($node, [ [ 'error', "washminute.ca_file \"$key.none\" cannot be read: No such file or directory", 'ca' ] ], 'ca_file: it is missing');
+append_to_file("$key.none", '');
+finds($node, [], 'ca_file: it is there');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$node->reload;
 
 #
 # Lanes and destinations
