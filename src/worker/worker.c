@@ -95,35 +95,44 @@ HandleInterrupts(void)
 	}
 }
 
+typedef enum DatabaseState
+{
+	DATABASE_MISSING,
+	DATABASE_CLOSED,			/* ALLOW_CONNECTIONS false, or half dropped */
+	DATABASE_OPEN
+} DatabaseState;
+
 /*
  * Is the database there?  A process without one can rely on no catalog but those
  * that are nailed in the cache, so pg_database is read as autovacuum's launcher
  * reads it, without its indexes.
  */
-static bool
-DatabaseIsThere(void)
+static DatabaseState
+DatabaseLook(void)
 {
 	Relation	databases;
 	TableScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
+	DatabaseState state = DATABASE_MISSING;
 
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
 	databases = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(databases, 0, NULL);
-	while (!found && HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+	while (state == DATABASE_MISSING &&
+		   HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-		found = database->datallowconn &&
-			database->datconnlimit != -2 && /* half dropped */
-			strcmp(NameStr(database->datname), washminute_database) == 0;
+		if (strcmp(NameStr(database->datname), washminute_database) != 0)
+			continue;
+		state = database->datallowconn && database->datconnlimit != -2 ?
+			DATABASE_OPEN : DATABASE_CLOSED;
 	}
 	table_endscan(scan);
 	table_close(databases, AccessShareLock);
 	CommitTransactionCommand();
-	return found;
+	return state;
 }
 
 /* Without a database: wait for it, then end, to be started again. */
@@ -137,6 +146,7 @@ WaitForDatabase(void)
 	while (!StopIsAsked())
 	{
 		bool		aside;
+		DatabaseState state;
 
 		ResetLatch(MyLatch);
 		(void) WakeTake();
@@ -147,12 +157,14 @@ WaitForDatabase(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (!aside && DatabaseIsThere())
+		state = aside ? DATABASE_MISSING : DatabaseLook();
+		if (state == DATABASE_OPEN)
 		{
 			WakeSetDatabaseMissing(false);
 			break;
 		}
 		StatusSay(aside ? "waiting: the database is being worked on" :
+				  state == DATABASE_CLOSED ? "waiting: the database accepts no connections" :
 				  "waiting: the database does not exist");
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch,

@@ -210,7 +210,7 @@ $peer->becomes('hook', requests => $before + 1, 'connections: who is there stays
 is(worker_pid($node), $pid, 'connections: as the same process');
 
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-log_shows($node, qr/state="waiting: [^"]*" database="served"/, $position, 'connections: the next worker waits, and says so');
+log_shows($node, qr/state="waiting: the database accepts no connections" database="served"/, $position, 'connections: the next worker waits, and says so');
 $session->query_safe(enqueue('hook', 3) =~ s/\n//r);
 like($session->query_safe("SELECT DISTINCT state FROM washminute.worker_status()"), qr/^waiting: /, 'connections: worker_status() says so, too');
 my $waits = worker_pid($node);
