@@ -37,6 +37,10 @@ IsUseless(const Destination *destination, const Message *message, QueueResult *r
 		result->outcome = OUTCOME_DEAD;
 		strlcpy(result->error, "the worker ended each time before an answer was recorded",
 				sizeof(result->error));
+		ereport(WARNING,
+				(errmsg("washminute worker: dead letter %s id=" INT64_FORMAT " attempt=%d error=\"%s\"",
+						destination->shown, message->outbox_id,
+						message->attempts, result->error)));
 		return true;
 	}
 	return false;

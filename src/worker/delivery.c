@@ -219,6 +219,9 @@ DeliverySettle(Delivery *delivery)
 				break;
 			destination->gone = true;
 			destination->enabled = false;
+			ereport(WARNING,
+					(errmsg("washminute worker: listener disabled %s error=\"%s\"",
+							destination->shown, delivery->results[0].error)));
 			break;
 		case VERDICT_WELL:
 			destination->busy = 0;

@@ -394,6 +394,8 @@ becomes($node, "SELECT enabled FROM washminute_data.listeners WHERE name = 'gone
 is_query($node, "SELECT string_agg(state || ' ' || attempts || ' ' || COALESCE(last_error, '-'), ', ' ORDER BY outbox_id)
   FROM washminute_data.outbox WHERE listener = 'gone'",
 	'dead 1 HTTP status 410, ' . join(', ', ('queued 0 -') x 4), 'gone: the message is dead, the others wait');
+is(count_in_log($node, qr/WARNING:  washminute worker: listener disabled lane=webhook listener=gone error="HTTP status 410"$/, $start), 1,
+	'gone: the log says why, once');
 neighbour_hears('after one has gone');
 is($peer->stats('gone')->{requests}, 1, 'gone: it got one request');
 is_refused($node, enqueue('gone'), 'PT404', qr/^WM_LISTENER_NOT_FOUND/, 'gone: nothing more is queued for it');
@@ -402,6 +404,19 @@ $node->safe_psql('postgres', "UPDATE washminute_data.listeners SET enabled = tru
 $peer->becomes('gone', requests => 5, 'gone: enabled again, it gets what waited');
 is_query($node, "SELECT washminute.retry_dead('webhook', clock_timestamp() - interval '1 minute') > 0", 't', 'gone: the dead letter is called back');
 $peer->becomes('gone', requests => 6, 'gone: and sent again');
+
+#
+# A message that was tried too often already
+#
+
+$start = log_position($node);
+$node->safe_psql('postgres', "INSERT INTO washminute_data.outbox (lane, listener, event, data, created_at, attempts)
+  VALUES ('webhook', 'gone', 'test', '{}', now(), 16)");
+$node->reload;
+log_shows($node, qr/WARNING:  washminute worker: dead letter lane=webhook listener=gone id=\d+ attempt=17 error="the worker ended each time/,
+	$start, 'tried too often: it is a dead letter, and the log says so');
+is($peer->stats('gone')->{requests}, 6, 'tried too often: it is not sent');
+$node->safe_psql('postgres', "DELETE FROM washminute_data.outbox WHERE state = 'dead'");
 
 #
 # Many answers at once that ask to wait, and say not how long

@@ -186,6 +186,7 @@ is_query($node, "SELECT count(*) FROM washminute_data.push_tokens WHERE disabled
 # titles of 100 bytes and data that has the body too: the limit lies somewhere in between
 sql(device('big', $expo->token('big')));
 $expo->anew;
+my $start_of_big = log_position($node);
 sql(q{SELECT washminute.notify_user('big', 'test', jsonb_build_object('title', repeat('x', 100), 'body', repeat('غ', n)))
   FROM generate_series(800, 950) AS n});
 is_done('push', 'messages of many sizes are sent or refused');
@@ -194,6 +195,8 @@ my $limit = @sizes ? (sort { $b <=> $a } @sizes)[0] : 0;
 is_query($node, "SELECT concat_ws(' ', min(char_length(data->>'body')), max(char_length(data->>'body')), count(*), min(attempts), max(last_error))
   FROM washminute_data.outbox WHERE recipient_id = 'big'", $limit + 1 . ' 950 ' . (950 - $limit) . ' 1 MessageTooBig: longer than 4096 bytes',
 	'those above a limit are dead letters');
+is(count_in_log($node, qr/WARNING:  washminute worker: dead letter lane=push id=\d+ attempt=1 error="MessageTooBig: longer than 4096 bytes"$/, $start_of_big),
+	950 - $limit, 'of which the log has each');
 is(scalar(@sizes), $limit - 799, 'those below it are sent');
 my $json = JSON::PP->new->utf8->canonical;
 my ($longest) = map { length($json->encode($_)) } map { my %sent = %$_; delete $sent{at}; \%sent } grep { length($_->{body}) == $limit } $expo->messages;
