@@ -29,7 +29,7 @@
 	X(WM_ARGUMENT_INVALID, "PT400", "an argument is not valid", \
 	  "DETAIL names the argument and what it must be.") \
 	X(WM_ARGUMENT_TOO_LONG, "PT400", "an argument is too long", \
-	  "DETAIL names the argument and its greatest length in characters.") \
+	  "DETAIL names the argument and its greatest length.") \
 	X(WM_COORDINATE_INVALID, "PT400", "a coordinate is not on the globe", \
 	  "Longitude is -180 to 180 and latitude -90 to 90 degrees, WGS 84, longitude first.") \
 	X(WM_POSITION_IN_FUTURE, "PT400", "a position is in the future", \
@@ -74,8 +74,8 @@
 	  "Receivables are the rows of washminute_data.receivables.") \
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
 	  "The services on offer are the active rows of washminute_data.services.") \
-	X(WM_LISTENER_NOT_FOUND, "PT404", "the listener does not exist", \
-	  "Listeners are the rows of washminute_data.listeners.") \
+	X(WM_LISTENER_NOT_FOUND, "PT404", "no such listener takes messages", \
+	  "Listeners are the rows of washminute_data.listeners; it must be enabled, and of that lane.") \
 	X(WM_OUTSIDE_ZONES, "PT404", "the place is outside every service zone", \
 	  "Longitude comes first. The zones served are the active rows of washminute_data.service_zones.") \
 	/* 409: conflicts with the present state */ \

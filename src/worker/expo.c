@@ -99,7 +99,7 @@ ExpoConfigure(const char **problem)
 	*problem = NULL;
 	authorization[0] = '\0';
 	if (!IsSafeUrl(washminute_expo_url))
-		*problem = "washminute.expo_url must be https";
+		*problem = "washminute.expo_url must be https, or http to this machine";
 	else if (washminute_expo_access_token_file[0] != '\0')
 	{
 		length = SecretReadFile(washminute_expo_access_token_file, token, problem);

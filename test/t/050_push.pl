@@ -366,7 +366,7 @@ foreach my $clear ('http://127.0.0.1.example.invalid/push', 'http://localhost:80
 	setting('washminute.expo_url', 'https://expo.example.invalid/push');
 	becomes($node, $state, 'running', 'by TLS the access token may go anywhere');
 	setting('washminute.expo_url', $clear);
-	becomes($node, $state, 'washminute.expo_url must be https', "in clear to nobody but this machine, so not to $clear");
+	becomes($node, $state, 'washminute.expo_url must be https, or http to this machine', "in clear to nobody but this machine, so not to $clear");
 }
 $node->append_conf('postgresql.conf', $expo->conf);
 setting('washminute.expo_access_token_file', '');
