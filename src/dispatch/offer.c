@@ -10,7 +10,8 @@
  * long are offered it again.
  *
  * Where the zone's policy is staggered all offers of a wave are made at once, and
- * can be accepted, but the farther washmen are told of them later.
+ * can be accepted, but the farther washmen are told of them later; and the next
+ * wave, who are farther still, waits until all of this one have been told.
  *
  *-------------------------------------------------------------------------
  */
@@ -282,6 +283,27 @@ OfferTo(const Request *request, const Settings *settings, const Candidate *candi
 	return offer;
 }
 
+/* When the washman is told who is the nth nearest of a wave, from 0. */
+static TimestampTz
+ToldAt(TimestampTz now, int n, const Settings *settings)
+{
+	if (settings->offer_policy != POLICY_STAGGERED)
+		return now;
+	return now + n / Max(1, (int) settings->stagger_size) *
+		SETTING_USECS(settings->stagger_seconds, 1);
+}
+
+/* When the next wave is due, after one of so many. */
+static TimestampTz
+NextWaveAt(TimestampTz now, int count, const Settings *settings)
+{
+	TimestampTz next = now + SETTING_USECS(settings->wave_seconds, 1);
+	TimestampTz last_told = ToldAt(now, Max(count, 1) - 1, settings);
+
+	return last_told < next ? next :
+		last_told + SETTING_USECS(settings->stagger_seconds, 1);
+}
+
 int
 RequestOffer(Request *request, const Settings *settings)
 {
@@ -301,7 +323,7 @@ RequestOffer(Request *request, const Settings *settings)
 			Max(settings->reoffer_seconds, settings->offer_seconds), 1);
 		count = MatchNearest(&query, &candidates, &radius_m);
 	}
-	request->next_wave_at = now + SETTING_USECS(settings->wave_seconds, 1);
+	request->next_wave_at = NextWaveAt(now, count, settings);
 	if (count > 0)
 	{
 		request->wave++;
@@ -316,13 +338,7 @@ RequestOffer(Request *request, const Settings *settings)
 
 	offers = palloc(count * sizeof(Offer));
 	for (int i = 0; i < count; i++)
-	{
-		int			group = settings->offer_policy == POLICY_STAGGERED ?
-			i / Max(1, (int) settings->stagger_size) : 0;
-
-		offers[i] = OfferTo(request, settings, &candidates[i],
-							now + group * SETTING_USECS(settings->stagger_seconds, 1));
-	}
+		offers[i] = OfferTo(request, settings, &candidates[i], ToldAt(now, i, settings));
 	MakeOffers(request, settings, offers, count);
 	return count;
 }
