@@ -16,6 +16,9 @@
 
 #define COMPLAINTS_SHOWN 10
 
+/* So many items are done before other threads would have woken up. */
+#define FEW 2
+
 struct Client
 {
 	Clients    *all;
@@ -135,8 +138,12 @@ ClientsOpen(const char *conninfo, int count,
 void
 ClientsRun(Clients *all, ClientWork work, void *items, size_t item_size, int count)
 {
-	if (count == 0)
+	if (count <= FEW)
+	{
+		for (int i = 0; i < count; i++)
+			work(&all->clients[0], (char *) items + i * item_size);
 		return;
+	}
 	pthread_mutex_lock(&all->mutex);
 	all->work = work;
 	all->items = items;

@@ -10,19 +10,21 @@
 
 #include <stdatomic.h>
 
+#include "clock.h"
 #include "world.h"
 
 /* What a chance is asked for. */
 enum
 {
 	ABOUT_KEENNESS = 1, ABOUT_TAP, ABOUT_SERVICE, ABOUT_EXTRAS, ABOUT_CANCELLING,
-	ABOUT_CANCEL_TIME, ABOUT_WORK, ABOUT_LOCALE, ABOUT_DEVICES, ABOUT_PLATFORM
+	ABOUT_CANCEL_TIME, ABOUT_WORK, ABOUT_LOCALE, ABOUT_DEVICES, ABOUT_PLATFORM,
+	ABOUT_IGNORING, ABOUT_GIVING_BACK, ABOUT_NO_SHOW, ABOUT_UNWANTED
 };
 
 /* The statements of the clients. */
 enum
 {
-	SIGN_UP, REGISTER, GO_ONLINE, REPORT, BOOK, SEE_OFFERS, ACCEPT, ADVANCE, CANCEL, EXPIRE, BALANCE, SETTLE
+	SIGN_UP, REGISTER, SET_STATUS, REPORT, BOOK, SEE, ACCEPT, ADVANCE, CANCEL, BALANCE, SETTLE
 };
 
 typedef struct Washman
@@ -31,20 +33,27 @@ typedef struct Washman
 	int			number;
 	double		keenness;
 	bool		occupied;		/* his vehicle, in the recording */
+	bool		online;
+	double		longitude;		/* where he is */
+	double		latitude;
+	struct Request *job;
 	atomic_bool at_work;
 } Washman;
 
 typedef struct Offer
 {
 	Washman    *washman;
+	int			times;			/* that he was told */
 	double		distance_m;
-	int64_t		tap_at;			/* from when on he wants it */
+	double		told_at;
+	double		expires_at;
+	double		tap_at;			/* from when on he wants it */
 	bool		tried;
 } Offer;
 
 typedef enum Status
 {
-	PENDING, ACCEPTED, EN_ROUTE, ARRIVED, IN_PROGRESS, COMPLETED, CANCELLED, EXPIRED, STUCK
+	PENDING, ACCEPTED, EN_ROUTE, ARRIVED, IN_PROGRESS, COMPLETED, CANCELLED, EXPIRED, NO_SHOW, STUCK
 } Status;
 
 typedef struct Request
@@ -57,11 +66,18 @@ typedef struct Request
 	Status		status;
 	int64_t		booked_at;
 	int64_t		cancel_at;		/* 0: he does not */
-	Offer	   *offers;			/* nearest first */
+	Offer	   *offers;
 	int			offer_count;
-	double		nearest_m;		/* of those free; -1: none */
+	double		nearest_m;		/* of those told first; -1: nobody was */
 	Offer	   *winner;
+	int			jobs;			/* how often somebody had it */
+	double		from_longitude; /* where he sets out */
+	double		from_latitude;
 	int64_t		due[COMPLETED + 1]; /* when each status is reached */
+	int64_t		give_back_at;	/* 0: he does not */
+	bool		given_back;		/* in this step */
+	bool		nobody_there;
+	int			refused_here;	/* in this step: the position was not believed */
 	double		ms;				/* that the booking took */
 	bool		settled;		/* the washman paid in */
 } Request;
@@ -75,10 +91,10 @@ struct World
 	Clients    *racers;
 	Washman    *washmen;
 	int			customer_count;
-	int			request_seconds;	/* that a request stays open */
+	Clock		clock;
 	int64_t		now;
+	int64_t		seen_at;		/* when the phones last looked for offers */
 	int64_t		last_at;		/* end of the recording */
-	int64_t		expire_at;
 	int			next_position;
 	Request   **live;			/* requests that are not at their end */
 	int			live_count;
@@ -91,7 +107,17 @@ extern void MakePeople(World *world);
 /* The pick-ups among the positions from this one on become bookings. */
 extern void Book(World *world, int first_position);
 
+/* What became of the open requests, and who was told of them. */
+extern void See(World *world);
+
 /* Whoever has an offer and wants it tries to get it. */
 extern void Race(World *world);
+
+/* The washman has nothing to do with the request any more. */
+extern void LeaveJob(Request *request);
+
+/* Report where a washman is; NULL: now. */
+extern bool ReportPlace(Client *client, Washman *washman, double longitude,
+						double latitude, const char *at);
 
 #endif							/* DEMO_PEOPLE_H */

@@ -18,13 +18,7 @@ SELECT u.user_id, u.locale, count(t.token) FILTER (WHERE t.token !~ 'DeviceNotRe
 
 -- who was to be told of what
 CREATE TEMP TABLE told (event, user_id) AS
-SELECT 'newWashingRequest', washman_id FROM offers
-UNION ALL
-SELECT 'offerGone', f.washman_id FROM jobs AS j
-  JOIN offers AS f ON f.request_id = j.request_id AND f.washman_id <> j.washman_id
-UNION ALL
-SELECT 'offerGone', f.washman_id FROM washing_requests AS r JOIN offers AS f USING (request_id)
- WHERE r.status = 'cancelled' AND NOT EXISTS (SELECT FROM jobs AS j WHERE j.request_id = r.request_id)
+SELECT event, user_id FROM washminute_demo.told
 UNION ALL
 SELECT 'washmanAssigned', washman_id FROM jobs
 UNION ALL
@@ -34,19 +28,19 @@ SELECT 'bookingConfirmed', customer_id FROM washing_requests
 UNION ALL
 SELECT e.event, r.customer_id FROM events AS e JOIN washing_requests AS r USING (request_id)
  WHERE e.event IN ('washmanAssigned', 'washmanEnRoute', 'washmanArrived', 'washStarted', 'washCompleted',
-                   'requestExpired');
+                   'requestExpired', 'requestGivenBack', 'customerNoShow');
 
--- what has not left, and why; one row tells all who had an offer that it is gone
+-- who holds an offer that he was to be told of at once
+SELECT count(*) AS untold, count(*) > 0 AS is_untold
+  FROM offers AS f JOIN events AS e ON e.request_id = f.request_id AND e.event = 'requestOffered' AND e.at = f.offered_at
+ WHERE NOT EXISTS (SELECT FROM washminute_demo.told AS t
+                    WHERE t.event = 'newWashingRequest' AND t.user_id = f.washman_id AND t.request_id = f.request_id) \gset
+
+-- what has not left, and why; a row that is for whoever has an offer is for nobody yet
 CREATE TEMP TABLE kept (event, user_id, token, why) AS
-WITH rows AS (
-  SELECT event, recipient_id, token, data, 'expired' AS why FROM washminute_demo.expired
-  UNION ALL
-  SELECT event, recipient_id, token, data, state FROM outbox WHERE lane = 'push')
-SELECT event, recipient_id, token, why FROM rows WHERE recipient_id IS NOT NULL
+SELECT event, recipient_id, token, 'expired' FROM washminute_demo.expired WHERE recipient_id IS NOT NULL
 UNION ALL
-SELECT r.event, f.washman_id, NULL, r.why FROM rows AS r
-  JOIN offers AS f ON f.request_id = (r.data->>'requestId')::uuid AND f.washman_id IS DISTINCT FROM r.data->>'washmanId'
- WHERE r.recipient_id IS NULL;
+SELECT event, recipient_id, token, state FROM outbox WHERE lane = 'push' AND recipient_id IS NOT NULL;
 
 CREATE TEMP TABLE ends (event, locale, what, messages) AS
 SELECT event, locale, 'due', sum(phones) FROM told JOIN owners USING (user_id) GROUP BY 1, 2
@@ -97,6 +91,9 @@ SELECT :'counts'::jsonb->>'doubled' AS doubled, :'counts'::jsonb->>'peakPerSecon
 
 \if :is_lost
 \echo WRONG: :lost push messages are missing or too many; rows that still wait: :waiting
+\endif
+\if :is_untold
+\echo WRONG: :untold washmen who hold an offer were not told of it
 \endif
 \if :is_strange
 \echo WRONG: :strange push messages are not in the language of the phone

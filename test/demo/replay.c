@@ -3,16 +3,16 @@
  * replay.c
  *		Replays a fleet's day against a database with washminute:
  *
- *			zcat trace.csv.gz | replay SEED SPEED
+ *			zcat trace.csv.gz | replay SEED SPEED [POLICY]
  *
- * SPEED 0 is as fast as the machine can, 60 an hour in a minute.  PGHOST and
+ * SPEED 0 is as fast as the machine can, 60 an hour in a minute; POLICY one of those
+ * by which a zone offers requests.  PGHOST and
  * the like say where; user postgres sets the clock, and washminute_demo, a
  * member of washminute_owner, is everybody else.
  *
  *-------------------------------------------------------------------------
  */
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "summary.h"
@@ -41,10 +41,10 @@ ShowProgress(Shown *shown, const Tally *tally, int64_t recorded, bool last)
 	if (!last && (terminal ? elapsed < REFRESH_SECONDS : hour == shown->hour))
 		return;
 	printf("%s%02d:%02d  %7ld positions %6ld bookings %6ld accepted %4ld expired "
-		   "%4ld cancelled  %6.0f positions/s %4.0f bookings/s  x%.0f%s",
+		   "%4ld cancelled %3ld given back  %6.0f positions/s %4.0f bookings/s  x%.0f%s",
 		   terminal ? "\r" : "", hour, (int) (recorded / 60 % 60),
 		   tally->positions, tally->bookings, tally->accepted, tally->expired,
-		   tally->cancelled,
+		   tally->cancelled, tally->given_back,
 		   (double) (tally->positions - shown->positions) / elapsed,
 		   (double) (tally->bookings - shown->bookings) / elapsed,
 		   (double) (recorded - shown->recorded) / elapsed,
@@ -53,47 +53,36 @@ ShowProgress(Shown *shown, const Tally *tally, int64_t recorded, bool last)
 	*shown = (Shown) {Seconds(), recorded, tally->positions, tally->bookings, hour};
 }
 
-static void
-SleepUntil(double at)
-{
-	double		seconds = at - Seconds();
-	struct timespec rest = {(time_t) seconds, (long) (1e9 * (seconds - (time_t) seconds))};
-
-	if (seconds > 0)
-		nanosleep(&rest, NULL);
-}
-
 int
 main(int argc, char **argv)
 {
-	double		speed = argc == 3 ? atof(argv[2]) : -1;
+	double		speed = argc == 3 || argc == 4 ? atof(argv[2]) : -1;
 	double		began;
 	Shown		shown = {.hour = 0};
 	Trace		trace;
 	World	   *world;
 	PGconn	   *admin;
-	int64_t		now;
 
 	if (speed < 0)
 	{
-		fprintf(stderr, "usage: replay SEED SPEED < trace.csv\n");
+		fprintf(stderr, "usage: replay SEED SPEED [POLICY] < trace.csv\n");
 		return 2;
 	}
 	TraceRead(stdin, &trace);
 	admin = Connect("user=postgres");
-	world = WorldOpen(&trace, strtoull(argv[1], NULL, 10), admin, "user=washminute_demo");
+	world = WorldOpen(&trace, strtoull(argv[1], NULL, 10), argc == 4 ? argv[3] : "",
+					  admin, "user=washminute_demo");
 	printf("%d positions of %d washmen, %d pick-ups\n",
 		   trace.count, trace.provider_count, trace.pickup_count);
 
 	began = shown.at = Seconds();
-	for (now = trace.positions[0].at; !WorldIsDone(world); now += STEP_SECONDS)
+	WorldBegin(world, speed);
+	while (!WorldIsDone(world))
 	{
-		int64_t		recorded = now - trace.positions[0].at;
+		int64_t		recorded = WorldStep(world) - trace.positions[0].at;
 
-		if (speed > 0)
-			SleepUntil(began + (double) recorded / speed);
-		WorldStep(world, now);
 		ShowProgress(&shown, WorldTally(world), recorded, WorldIsDone(world));
 	}
+	WorldEnd(world);
 	return Summarize(WorldTally(world), admin, Seconds() - began);
 }

@@ -17,7 +17,14 @@
 #define TAP_MEAN_SECONDS 5.0	/* to answer an offer at the door */
 #define TAP_METRES_PER_SECOND 80.0	/* and longer for one far away */
 #define RETRIES_MAX 20			/* after 40001 */
+#define IGNORING_SHARE 0.3		/* of those told: they do not answer */
+#define UNWANTED_SHARE 0.005	/* of the requests: nobody answers */
+#define GIVING_BACK_SHARE 0.03	/* of the jobs, on the way */
+#define NO_SHOW_SHARE 0.02		/* of the customers */
+#define NO_SHOW_WAIT 330		/* seconds: a little more than no_show_minutes */
 #define METRES_PER_SECOND 6.0	/* as the crow flies, in a city */
+#define METRES_PER_DEGREE 111320.0
+#define LOOK_BACK 60			/* seconds: a commit may come after what it says */
 #define OVERTIME 1800			/* when the last job is done, after the recording */
 
 /* One washman's try to have one request. */
@@ -26,6 +33,7 @@ typedef struct Try
 	Request    *request;
 	Offer	   *offer;
 	char		code[6];		/* "" where he got another job meanwhile */
+	bool		won;			/* else his answer is kept */
 	double		ms;
 	int			failures;		/* answers 40001 */
 } Try;
@@ -50,25 +58,6 @@ ChooseServices(const Request *request, char *codes, size_t size)
 	snprintf(codes + strlen(codes), size - strlen(codes), "}");
 }
 
-/* The nearer and the keener a washman is, the sooner he taps. */
-static void
-WeighOffer(Request *request, Offer *offer, const char *washman_id, double distance_m)
-{
-	World	   *world = request->world;
-	Washman    *washman = &world->washmen[TraceProvider(washman_id + 1)];
-	double		mean_seconds = (TAP_MEAN_SECONDS + distance_m / TAP_METRES_PER_SECOND) /
-		washman->keenness;
-	double		chance = Chance(world->seed, ABOUT_TAP + 100 * (uint64_t) request->number,
-								washman->number);
-
-	*offer = (Offer)
-	{
-		.washman = washman,.distance_m = distance_m,
-			.tap_at = world->now + 2 + (int64_t) (-mean_seconds * log(chance))
-	};
-}
-
-/* Book, then see who was offered the job: what push messages will tell. */
 static void
 BookWork(Client *client, void *item)
 {
@@ -94,15 +83,6 @@ BookWork(Client *client, void *item)
 		return;
 	}
 	snprintf(request->id, sizeof(request->id), "%s", PQgetvalue(answer->rows, 0, 0));
-
-	answer = ClientCall(client, SEE_OFFERS, "", request->id);
-	if (!answer->ok)
-		return;
-	request->offer_count = PQntuples(answer->rows);
-	request->offers = calloc(request->offer_count + 1, sizeof(Offer));
-	for (int i = 0; i < request->offer_count; i++)
-		WeighOffer(request, &request->offers[i], PQgetvalue(answer->rows, i, 0),
-				   atof(PQgetvalue(answer->rows, i, 1)));
 }
 
 /* The pick-ups of this step. */
@@ -123,6 +103,8 @@ Book(World *world, int first_position)
 		request->pickup = position;
 		request->number = ++world->tally.bookings;
 		request->booked_at = world->now;
+		request->nearest_m = -1;
+		request->nobody_there = Chance(world->seed, ABOUT_NO_SHOW, request->number) < NO_SHOW_SHARE;
 		snprintf(request->customer, sizeof(request->customer), "c%d",
 				 1 + request->number % world->customer_count);
 		if (Chance(world->seed, ABOUT_CANCELLING, request->number) < CANCEL_SHARE)
@@ -133,15 +115,198 @@ Book(World *world, int first_position)
 	ClientsRun(world->phones, BookWork, world->live + before, sizeof(Request *),
 			   world->live_count - before);
 	for (int i = before; i < world->live_count; i++)
+		SamplesAdd(&world->tally.booking_ms, world->live[i]->ms);
+}
+
+/*
+ * Offers
+ */
+
+static double
+MetresBetween(double longitude, double latitude, const Position *to)
+{
+	return METRES_PER_DEGREE * hypot(latitude - to->latitude, (longitude - to->longitude) *
+									 cos(latitude * M_PI / 180));
+}
+
+/* The request is this washman's: when he will do what. */
+static void
+Plan(Request *request, Offer *winner)
+{
+	World	   *world = request->world;
+	Washman    *washman = winner->washman;
+	int64_t		drive = (int64_t) (MetresBetween(washman->longitude, washman->latitude,
+												 request->pickup) / METRES_PER_SECOND);
+	int64_t		latest = world->last_at + OVERTIME;
+
+	washman->job = request;
+	washman->at_work = true;
+	request->winner = winner;
+	request->status = ACCEPTED;
+	request->from_longitude = washman->longitude;
+	request->from_latitude = washman->latitude;
+	request->due[EN_ROUTE] = world->now + STEP_SECONDS;
+	request->due[ARRIVED] = request->due[EN_ROUTE] + drive;
+	request->due[IN_PROGRESS] = request->due[ARRIVED] +
+		(request->nobody_there ? NO_SHOW_WAIT : 30 + (int64_t)
+		 (90 * Chance(world->seed, ABOUT_WORK, request->number)));
+	request->due[COMPLETED] = request->due[IN_PROGRESS] + request->pickup->trip_seconds;
+	request->give_back_at = 0;
+	if (Chance(world->seed, ABOUT_GIVING_BACK + 100 * request->jobs, request->number) < GIVING_BACK_SHARE)
+		request->give_back_at = request->due[EN_ROUTE] + drive / 2;
+	request->jobs++;
+	for (int status = EN_ROUTE; status <= COMPLETED; status++)
+		if (request->due[status] > latest)
+			request->due[status] = latest;
+
+	world->tally.accepted++;
+	SamplesAdd(&world->tally.distance_m, winner->distance_m);
+	if (request->nearest_m >= 0)
+		SamplesAdd(&world->tally.nearest_m, request->nearest_m);
+}
+
+/* He is told, perhaps again: the nearer and the keener he is, the sooner he taps. */
+static void
+Tell(Request *request, Offer *offer)
+{
+	uint64_t	seed = request->world->seed;
+	uint64_t	which = 100 * ((uint64_t) request->number + ((uint64_t) offer->times << 32));
+	double		mean_seconds = (TAP_MEAN_SECONDS + offer->distance_m / TAP_METRES_PER_SECOND) /
+		offer->washman->keenness;
+
+	offer->times++;
+	offer->tried = Chance(seed, ABOUT_IGNORING + which, offer->washman->number) < IGNORING_SHARE ||
+		Chance(seed, ABOUT_UNWANTED, request->number) < UNWANTED_SHARE;
+	offer->tap_at = offer->told_at + 2 -
+		mean_seconds * log(Chance(seed, ABOUT_TAP + which, offer->washman->number));
+	if (request->nearest_m < 0)
+		request->nearest_m = offer->distance_m;
+}
+
+static Offer *
+OfferTo(Request *request, const Washman *washman)
+{
+	for (int i = 0; i < request->offer_count; i++)
+		if (request->offers[i].washman == washman)
+			return &request->offers[i];
+	return NULL;
+}
+
+static Washman *
+WashmanOf(const World *world, const char *washman_id)
+{
+	return &world->washmen[TraceProvider(washman_id + 1)];
+}
+
+/* One row of what was seen. */
+static void
+SeeRow(Request *request, const PGresult *rows, int row)
+{
+	World	   *world = request->world;
+	const char *status = PQgetvalue(rows, row, 1);
+	Offer	   *offer;
+
+	if (!PQgetisnull(rows, row, 3))
+	{
+		Washman    *washman = WashmanOf(world, PQgetvalue(rows, row, 3));
+		double		told_at = atof(PQgetvalue(rows, row, 5));
+
+		offer = OfferTo(request, washman);
+		if (offer == NULL)
+		{
+			request->offers = realloc(request->offers, (request->offer_count + 1) * sizeof(Offer));
+			offer = &request->offers[request->offer_count++];
+			*offer = (Offer) {.washman = washman};
+		}
+		if (offer->told_at != told_at)
+		{
+			offer->told_at = told_at;
+			offer->distance_m = atof(PQgetvalue(rows, row, 4));
+			offer->expires_at = atof(PQgetvalue(rows, row, 6));
+			Tell(request, offer);
+		}
+	}
+	if (strcmp(status, "expired") == 0)
+	{
+		request->status = EXPIRED;
+		world->tally.expired++;
+	}
+}
+
+/* Somebody has it, by his answer of before. */
+static void
+SeeWinner(Request *request, const PGresult *rows, int row)
+{
+	Offer	   *offer;
+
+	if (request->status != PENDING || strcmp(PQgetvalue(rows, row, 1), "accepted") != 0)
+		return;
+	offer = OfferTo(request, WashmanOf(request->world, PQgetvalue(rows, row, 2)));
+	if (offer != NULL)
+		Plan(request, offer);
+	else
+		request->status = STUCK;
+}
+
+/* The requests that were looked at, and the answer. */
+typedef struct Look
+{
+	World	   *world;
+	Request   **requests;
+	char	   *ids;
+} Look;
+
+static void
+SeeWork(Client *client, void *item)
+{
+	Look	   *look = item;
+	char		times[2][32];
+	const Answer *answer;
+
+	snprintf(times[0], sizeof(times[0]), "%ld", look->world->seen_at - LOOK_BACK);
+	snprintf(times[1], sizeof(times[1]), "%ld", look->world->now);
+	answer = ClientCall(client, SEE, "", look->ids, times[0], times[1]);
+	if (!answer->ok)
+		return;
+	for (int row = 0; row < PQntuples(answer->rows); row++)
+	{
+		Request    *request = look->requests[atoi(PQgetvalue(answer->rows, row, 0)) - 1];
+		bool		is_last = row + 1 == PQntuples(answer->rows) ||
+			strcmp(PQgetvalue(answer->rows, row, 0), PQgetvalue(answer->rows, row + 1, 0)) != 0;
+
+		if (request->status != PENDING)
+			continue;
+		SeeRow(request, answer->rows, row);
+		if (is_last)
+			SeeWinner(request, answer->rows, row);
+	}
+	look->world->seen_at = look->world->now;
+}
+
+void
+See(World *world)
+{
+	Look		look = {.world = world};
+	size_t		length = 1;
+	int			count = 0;
+
+	look.requests = calloc(world->live_count + 1, sizeof(Request *));
+	look.ids = malloc(2 + (world->live_count + 1) * sizeof(world->live[0]->id));
+	strcpy(look.ids, "{");
+	for (int i = 0; i < world->live_count; i++)
 	{
 		Request    *request = world->live[i];
 
-		SamplesAdd(&world->tally.booking_ms, request->ms);
-		request->nearest_m = -1;
-		for (int o = 0; o < request->offer_count && request->nearest_m < 0; o++)
-			if (!request->offers[o].washman->occupied)
-				request->nearest_m = request->offers[o].distance_m;
+		if (request->status != PENDING)
+			continue;
+		length += sprintf(look.ids + length, "%s%s", count > 0 ? "," : "", request->id);
+		look.requests[count++] = request;
 	}
+	strcpy(look.ids + length, "}");
+	if (count > 0)
+		ClientsRun(world->phones, SeeWork, &look, sizeof(Look), 1);
+	free(look.requests);
+	free(look.ids);
 }
 
 /*
@@ -158,36 +323,20 @@ TryWork(Client *client, void *item)
 	if (washman->at_work)
 		return;
 
-	/* PT402: he has won another job at this moment, and its commission is held */
+	/*
+	 * PT402: he has won another job at this moment, and its commission is held; PT410:
+	 * the clock did not wait for him.
+	 */
 	do
 	{
-		answer = ClientCall(client, ACCEPT, "PT402 PT409 40001", try->request->id, washman->id);
+		answer = ClientCall(client, ACCEPT, "PT402 PT409 PT410 40001", try->request->id, washman->id);
 		try->ms += answer->ms;
 		try->failures += strcmp(answer->code, "40001") == 0;
 	} while (strcmp(answer->code, "40001") == 0 && try->failures < RETRIES_MAX);
 	strcpy(try->code, answer->code);
-	if (answer->ok)
+	try->won = answer->ok && strcmp(PQgetvalue(answer->rows, 0, 0), "accepted") == 0;
+	if (try->won)
 		washman->at_work = true;
-}
-
-/* The request is this washman's: when he will do what. */
-static void
-Plan(Request *request, Offer *winner)
-{
-	World	   *world = request->world;
-	int64_t		drive = (int64_t) (winner->distance_m / METRES_PER_SECOND);
-	int64_t		latest = world->last_at + OVERTIME;
-
-	request->winner = winner;
-	request->status = ACCEPTED;
-	request->due[EN_ROUTE] = world->now + STEP_SECONDS;
-	request->due[ARRIVED] = request->due[EN_ROUTE] + drive;
-	request->due[IN_PROGRESS] = request->due[ARRIVED] + 30 + (int64_t)
-		(90 * Chance(world->seed, ABOUT_WORK, request->number));
-	request->due[COMPLETED] = request->due[IN_PROGRESS] + request->pickup->trip_seconds;
-	for (int status = EN_ROUTE; status <= COMPLETED; status++)
-		if (request->due[status] > latest)
-			request->due[status] = latest;
 }
 
 static int
@@ -219,7 +368,8 @@ Race(World *world)
 		{
 			Offer	   *offer = &request->offers[o];
 
-			if (offer->tried || offer->tap_at > world->now ||
+			if (offer->tried || offer->tap_at > (double) world->now ||
+				offer->tap_at >= offer->expires_at ||
 				offer->washman->occupied || offer->washman->at_work)
 				continue;
 			tries[count++] = (Try) {.request = request,.offer = offer};
@@ -235,21 +385,18 @@ Race(World *world)
 
 		try->offer->tried = try->code[0] != '\0';
 		world->tally.serialization_failures += try->failures;
-		if (strcmp(try->code, "00000") == 0)
+		if (try->won)
 		{
 			Plan(try->request, try->offer);
-			world->tally.accepted++;
 			SamplesAdd(&world->tally.accept_ms, try->ms);
-			SamplesAdd(&world->tally.distance_m, try->offer->distance_m);
-			if (try->request->nearest_m >= 0)
-				SamplesAdd(&world->tally.nearest_m, try->request->nearest_m);
 		}
 		else if (strcmp(try->code, "PT409") == 0)
 		{
 			world->tally.refused_races++;
 			SamplesAdd(&world->tally.refused_ms, try->ms);
 		}
+		else if (strcmp(try->code, "PT410") == 0)
+			world->tally.late_taps++;
 	}
 	free(tries);
 }
-

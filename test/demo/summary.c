@@ -19,7 +19,9 @@ static const char outcomes_query[] =
 	"       count(*) FILTER (WHERE status NOT IN ('pending', 'expired', 'cancelled')),"
 	"       count(*) FILTER (WHERE status = 'expired'),"
 	"       count(*) FILTER (WHERE status = 'cancelled'),"
-	"       count(*) FILTER (WHERE status = 'completed')"
+	"       count(*) FILTER (WHERE status = 'completed'),"
+	"       count(*) FILTER (WHERE status = 'no_show'),"
+	"       (SELECT count(*) FROM washminute_data.jobs WHERE outcome = 'given_back')"
 	"  FROM washminute_data.washing_requests";
 
 static void
@@ -50,6 +52,8 @@ ShowWork(const Tally *tally)
 		   tally->reporting_s, tally->booking_s, tally->racing_s, tally->working_s);
 	printf("Washmen paid in %ld times; %ld customers wanted to cancel when the work had begun\n",
 		   tally->settlements, tally->too_late);
+	printf("Answers that came when the offer was over: %ld; phones that had to report twice from the place: %ld\n",
+		   tally->late_taps, tally->not_there);
 }
 
 /* Say what is not as it should be; true if nothing is. */
@@ -70,13 +74,15 @@ ShowFaults(const Tally *tally, const long *outcomes, PGresult *violations)
 	}
 	if (outcomes[0] != tally->bookings || outcomes[1] != tally->accepted ||
 		outcomes[2] != tally->expired || outcomes[3] != tally->cancelled ||
-		outcomes[4] != tally->completed ||
+		outcomes[4] != tally->completed || outcomes[5] != tally->no_shows ||
+		outcomes[6] != tally->given_back ||
 		outcomes[0] != outcomes[1] + outcomes[2] + outcomes[3])
 	{
 		printf("WRONG: the clients saw %ld bookings, %ld accepted, %ld expired, %ld cancelled, "
-			   "%ld completed; the database has %ld, %ld, %ld, %ld, %ld\n",
+			   "%ld completed, %ld not there, %ld given back; the database has %ld, %ld, %ld, %ld, %ld, %ld, %ld\n",
 			   tally->bookings, tally->accepted, tally->expired, tally->cancelled,
-			   tally->completed, outcomes[0], outcomes[1], outcomes[2], outcomes[3], outcomes[4]);
+			   tally->completed, tally->no_shows, tally->given_back, outcomes[0], outcomes[1],
+			   outcomes[2], outcomes[3], outcomes[4], outcomes[5], outcomes[6]);
 		well = false;
 	}
 	if ((double) outcomes[4] < COMPLETED_SHARE_WANTED * (double) outcomes[0])
@@ -89,21 +95,21 @@ int
 Summarize(const Tally *tally, PGconn *admin, double wall_s)
 {
 	static const char *const names[] = {
-		"bookings", "accepted", "expired", "cancelled", "completed"
+		"bookings", "accepted", "expired", "cancelled", "completed", "no_shows", "given_back"
 	};
 	PGresult   *result = AdminQuery(admin, outcomes_query, 0, NULL);
 	PGresult   *violations = AdminQuery(admin, "SELECT * FROM washminute.check_invariants()", 0, NULL);
-	long		outcomes[5];
+	long		outcomes[7];
 	bool		well;
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 7; i++)
 		outcomes[i] = atol(PQgetvalue(result, 0, i));
 	ShowPeople(tally);
 	ShowWork(tally);
 	well = ShowFaults(tally, outcomes, violations);
 
 	printf("\nresult positions = %ld\n", tally->positions);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 7; i++)
 		printf("result %s = %ld\n", names[i], outcomes[i]);
 	printf("result refused_races = %ld\n", tally->refused_races);
 	printf("result serialization_failures = %ld\n", tally->serialization_failures);

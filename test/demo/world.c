@@ -3,21 +3,23 @@
  * world.c
  *		The people of the replay: what they do, step by step.
  *
- * Every provider of the recording is a washman.  His phone reports the recorded
- * positions, always.  A passenger who gets in is a customer who books there and
- * then.  Washmen who were offered the job and whose vehicle is free in the
- * recording race for it; the winner drives up, works as long as the recorded trip
- * took, and is paid in cash.
+ * Every provider of the recording is a washman, who is online while his vehicle is
+ * free, and whose phone then reports the recorded positions.  A passenger who gets
+ * in is a customer who books there and then.  Washmen who are told of the job race
+ * for it; the winner drives up, which his phone reports, works as long as the
+ * recorded trip took, and is paid in cash.  Some give the job back on the way, some
+ * customers cancel, and some are not there.
  *
- * So a washman at work is where his recorded vehicle is, which the recording
- * sends elsewhere meanwhile: he is left out of offers and races until his job
- * is done, and then counts again where that vehicle has got to.  Who still works
- * half an hour after the recording's end is done then.
+ * The recording sends a washman's vehicle elsewhere while he works: he counts again
+ * where that has got to when he is done, which is a jump that the server does not
+ * believe until a second position agrees.  Who still works half an hour after the
+ * recording's end is done then.
  *
- * A step's events happen at its end, in this order: positions, jobs moved on,
- * cancellations, expiry, bookings, races.  Within each all clients work at
- * once, and the next begins when they are done.  What people want depends on
- * the seed alone; who wins a race is up to the server.
+ * The clock runs all the time (clock.h), and the worker does what is due by it:
+ * waves, decisions, expiry.  A step lets happen what has not happened yet by now, in
+ * this order: positions, jobs moved on, cancellations, bookings, races.  Within
+ * each all clients work at once, and the next begins when they are done.  What
+ * people want depends on the seed alone; who wins a race is up to the server.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,21 +33,26 @@
 #define PHONES 8
 #define RACERS 16
 
-#define EXPIRE_EVERY 60			/* seconds */
 #define TOP_UP_BELOW -400
 #define TOP_UP_AMOUNT "400"
 
 static const char *const statements[] = {
 	[SIGN_UP] = "SELECT washminute.upsert_user($1, $2, locale => $3)",
 	[REGISTER] = "SELECT washminute.register_push_token($1, $2, $3)",
-	[GO_ONLINE] = "SELECT washminute.set_washman_status($1, 'online')",
+	[SET_STATUS] = "SELECT washminute.set_washman_status($1, $2)",
 	[REPORT] = "SELECT washminute.report_location($1, $2, $3, recorded_at => to_timestamp($4))",
 	[BOOK] = "SELECT request_id FROM washminute.create_booking($1, $2, $3, $4, $5, 'cash', idempotency_key => $6)",
-	[SEE_OFFERS] = "SELECT washman_id, distance_m FROM washminute_data.offers WHERE request_id = $1 ORDER BY 2, 1",
+	[SEE] = "SELECT k.n, r.status, r.washman_id, f.washman_id, f.distance_m,"
+	"       extract(epoch FROM f.offered_at), extract(epoch FROM f.expires_at)"
+	"  FROM unnest($1::uuid[]) WITH ORDINALITY AS k (request_id, n)"
+	"  JOIN washminute_data.washing_requests AS r USING (request_id)"
+	"  LEFT JOIN washminute_data.offers AS f ON f.request_id = k.request_id"
+	"   AND f.offered_at > to_timestamp($2) AND f.offered_at <= to_timestamp($3)"
+	" ORDER BY k.n, f.distance_m",
 	[ACCEPT] = "SELECT status FROM washminute.accept_request($1, $2)",
 	[ADVANCE] = "SELECT washminute.advance_request($1, $2, $3)",
-	[CANCEL] = "SELECT washminute.cancel_request($1, $2, 'changed my mind')",
-	[EXPIRE] = "SELECT washminute.expire_due()",
+	[CANCEL] = "SELECT washminute.cancel_request($1, $2, 'changed my mind',"
+	"              (SELECT fee FROM washminute.cancellation_fee($1, $2)))",
 	[BALANCE] = "SELECT washminute.washman_balance($1)",
 	[SETTLE] = "SELECT washminute.settle_balance($1, $2, 'paid in at the counter')"
 };
@@ -54,12 +61,14 @@ static const char *const status_names[] = {
 	"pending", "accepted", "en_route", "arrived", "in_progress", "completed"
 };
 
+/* What a phone has to report in a step. */
 typedef struct Report
 {
 	World	   *world;
 	const Position *position;
+	int			next;			/* of the same washman; 0: none */
 	double		us;
-	bool		taken;
+	bool		sent;
 } Report;
 
 PGresult *
@@ -91,17 +100,9 @@ AdminDo(PGconn *admin, const char *sql, int count, const double *numbers)
 	PQclear(AdminQuery(admin, sql, count, arguments));
 }
 
-static void
-SetClock(World *world, int64_t now)
-{
-	world->now = now;
-	AdminDo(world->admin, "SELECT washminute.set_clock(to_timestamp($1), 0)",
-			1, (double[]) {(double) now});
-}
-
 /* One zone around all pick-ups, open all day, and none that it overlaps. */
 static void
-MakeZone(World *world)
+MakeZone(World *world, const char *policy)
 {
 	const Trace *trace = world->trace;
 	double		corners[] = {trace->west, trace->south, trace->east, trace->north};
@@ -115,59 +116,113 @@ MakeZone(World *world)
 			"        ST_MakeEnvelope($1, $2, $3, $4, 4326), 0.02), 0.1)::geography,"
 			"        'UTC', '00:00', '24:00'",
 			4, corners);
+	if (policy[0] != '\0')
+		PQclear(AdminQuery(world->admin, "UPDATE washminute_data.service_zones SET offer_policy = $1"
+						   " WHERE zone_code = 'demo'", 1, &policy));
 }
 
 World *
-WorldOpen(const Trace *trace, uint64_t seed, PGconn *admin, const char *conninfo)
+WorldOpen(const Trace *trace, uint64_t seed, const char *policy, PGconn *admin,
+		  const char *conninfo)
 {
 	World	   *world = calloc(1, sizeof(World));
 	int			count = sizeof(statements) / sizeof(statements[0]);
 	char		serializable[256];
-	PGresult   *result;
 
 	world->trace = trace;
 	world->seed = seed;
 	world->admin = admin;
 	world->last_at = trace->positions[trace->count - 1].at;
 	world->live = calloc(trace->pickup_count, sizeof(Request *));
-	SetClock(world, trace->positions[0].at);
-	MakeZone(world);
+	ClockSet(&world->clock, admin, (double) trace->positions[0].at);
+	MakeZone(world, policy);
 	world->phones = ClientsOpen(conninfo, PHONES, statements, count);
 	MakePeople(world);
 	PQclear(AdminQuery(admin, "ANALYZE", 0, NULL));
-	result = AdminQuery(admin, "SELECT value::integer FROM washminute_data.settings"
-						" WHERE name = 'request_seconds'", 0, NULL);
-	world->request_seconds = atoi(PQgetvalue(result, 0, 0));
-	PQclear(result);
 	snprintf(serializable, sizeof(serializable),
 			 "%s options='-c default_transaction_isolation=serializable'", conninfo);
 	world->racers = ClientsOpen(serializable, RACERS, statements, count);
 	return world;
 }
 
+void
+WorldBegin(World *world, double speed)
+{
+	ClockRun(&world->clock, speed);
+}
+
+void
+WorldEnd(World *world)
+{
+	ClockStop(&world->clock);
+}
+
 /*
  * Positions
  */
 
+bool
+ReportPlace(Client *client, Washman *washman, double longitude, double latitude, const char *at)
+{
+	char		texts[2][32];
+
+	washman->longitude = longitude;
+	washman->latitude = latitude;
+	snprintf(texts[0], sizeof(texts[0]), "%.7f", longitude);
+	snprintf(texts[1], sizeof(texts[1]), "%.7f", latitude);
+	return ClientCall(client, REPORT, "", washman->id, texts[0], texts[1], at)->ok;
+}
+
+/* Where a washman with a job is: on the way, and then at the place. */
+static void
+ReportFromJob(Client *client, Washman *washman, int64_t at, const char *at_text)
+{
+	const Request *job = washman->job;
+	int64_t		drive = job->due[ARRIVED] - job->due[EN_ROUTE];
+	double		share = drive > 0 ? (double) (at - job->due[EN_ROUTE]) / (double) drive : 1;
+
+	share = share < 0 ? 0 : share > 1 ? 1 : share;
+	ReportPlace(client, washman,
+				job->from_longitude + share * (job->pickup->longitude - job->from_longitude),
+				job->from_latitude + share * (job->pickup->latitude - job->from_latitude), at_text);
+}
+
+/* Who comes online has said where he is. */
+static void
+ReportOne(Client *client, Report *report)
+{
+	const Position *position = report->position;
+	Washman    *washman = &report->world->washmen[position->provider];
+	bool		online = !position->occupied || washman->job != NULL;
+	double		began = Seconds();
+	char		at[32];
+
+	washman->occupied = position->occupied;
+	report->sent = online;
+	snprintf(at, sizeof(at), "%ld", position->at);
+	if (online && washman->job != NULL)
+		ReportFromJob(client, washman, position->at, at);
+	else if (online)
+		ReportPlace(client, washman, position->longitude, position->latitude, at);
+	report->us = 1e6 * (Seconds() - began);
+	if (online != washman->online)
+		ClientCall(client, SET_STATUS, "", washman->id, online ? "online" : "offline");
+	washman->online = online;
+}
+
+/* All that a phone has to report, in its order. */
 static void
 ReportWork(Client *client, void *item)
 {
-	Report	   *report = item;
-	const Position *position = report->position;
-	const char *washman_id = report->world->washmen[position->provider].id;
-	char		longitude[32];
-	char		latitude[32];
-	char		at[32];
-	const Answer *answer;
+	Report	   *report = *(Report **) item;
 
-	if (position->first)
-		ClientCall(client, GO_ONLINE, "", washman_id);
-	snprintf(longitude, sizeof(longitude), "%.7f", position->longitude);
-	snprintf(latitude, sizeof(latitude), "%.7f", position->latitude);
-	snprintf(at, sizeof(at), "%ld", position->at);
-	answer = ClientCall(client, REPORT, "", washman_id, longitude, latitude, at);
-	report->taken = answer->ok;
-	report->us = 1e3 * answer->ms;
+	for (;;)
+	{
+		ReportOne(client, report);
+		if (report->next == 0)
+			return;
+		report += report->next;
+	}
 }
 
 static void
@@ -176,31 +231,44 @@ ReportPositions(World *world)
 	const Trace *trace = world->trace;
 	int			first = world->next_position;
 	int			count;
+	int			phones = 0;
 	Report	   *reports;
+	Report	  **firsts;
+	Report	  **lasts = calloc(trace->provider_count, sizeof(Report *));
 
 	while (world->next_position < trace->count &&
 		   trace->positions[world->next_position].at <= world->now)
 		world->next_position++;
 	count = world->next_position - first;
 	reports = calloc(count + 1, sizeof(Report));
+	firsts = calloc(count + 1, sizeof(Report *));
 	for (int i = 0; i < count; i++)
 	{
 		const Position *position = &trace->positions[first + i];
+		Report	  **last = &lasts[position->provider];
 
 		reports[i] = (Report) {.world = world,.position = position};
-		world->washmen[position->provider].occupied = position->occupied;
+		if (*last == NULL)
+			firsts[phones++] = &reports[i];
+		else
+			(*last)->next = (int) (&reports[i] - *last);
+		*last = &reports[i];
 	}
-	ClientsRun(world->phones, ReportWork, reports, sizeof(Report), count);
+	ClientsRun(world->phones, ReportWork, firsts, sizeof(Report *), phones);
 	for (int i = 0; i < count; i++)
 	{
-		world->tally.positions += reports[i].taken;
+		if (!reports[i].sent)
+			continue;
+		world->tally.positions++;
 		SamplesAdd(&world->tally.position_us, reports[i].us);
 	}
 	free(reports);
+	free(firsts);
+	free(lasts);
 }
 
 /*
- * Jobs move on, customers cancel, requests expire
+ * Jobs move on, or are given back; customers cancel
  */
 
 /* Have the phones work on those live requests for which the test holds. */
@@ -218,10 +286,76 @@ RunOnRequests(World *world, bool (*test) (const Request *), ClientWork work,
 }
 
 static bool
+IsToGiveBack(const Request *request)
+{
+	return request->status == EN_ROUTE && request->give_back_at != 0 &&
+		request->give_back_at <= request->world->now;
+}
+
+static bool
 IsToAdvance(const Request *request)
 {
 	return request->status >= ACCEPTED && request->status < COMPLETED &&
-		request->due[request->status + 1] <= request->world->now;
+		(request->due[request->status + 1] <= request->world->now || IsToGiveBack(request));
+}
+
+void
+LeaveJob(Request *request)
+{
+	Washman    *washman = request->winner->washman;
+
+	if (washman->job == request)
+	{
+		washman->job = NULL;
+		washman->at_work = false;
+	}
+}
+
+/*
+ * He says that he is there, or has waited there for nothing, and reports where he is
+ * before.  Refused, he tries again: that he got there so fast is not believed until a
+ * second position agrees, and a busy machine can be too slow for the clock.
+ */
+static bool
+SayFromThere(Client *client, Request *request, const char *status)
+{
+	Washman    *washman = request->winner->washman;
+
+	ReportPlace(client, washman, request->pickup->longitude, request->pickup->latitude, NULL);
+	if (ClientCall(client, ADVANCE, "PT409", request->id, washman->id, status)->ok)
+		return true;
+	request->refused_here++;
+	return false;
+}
+
+/* Move the job on by one status; false: not in this step. */
+static bool
+AdvanceOne(Client *client, Request *request)
+{
+	Status		next = request->status + 1;
+	const char *washman_id = request->winner->washman->id;
+
+	if (IsToGiveBack(request))
+	{
+		request->given_back = ClientCall(client, ADVANCE, "", request->id, washman_id, "pending")->ok;
+		request->status = request->given_back ? PENDING : STUCK;
+	}
+	else if (next == ARRIVED)
+	{
+		if (!SayFromThere(client, request, status_names[next]))
+			return false;
+		request->status = next;
+	}
+	else if (next == IN_PROGRESS && request->nobody_there)
+	{
+		if (!SayFromThere(client, request, "no_show"))
+			return false;
+		request->status = NO_SHOW;
+	}
+	else
+		request->status = ClientCall(client, ADVANCE, "", request->id, washman_id,
+									 status_names[next])->ok ? next : STUCK;
+	return true;
 }
 
 static void
@@ -231,14 +365,10 @@ AdvanceWork(Client *client, void *item)
 	Washman    *washman = request->winner->washman;
 	const Answer *balance;
 
-	while (request->status < COMPLETED &&
-		   request->due[request->status + 1] <= request->world->now)
-	{
-		Status		next = request->status + 1;
-
-		request->status = ClientCall(client, ADVANCE, "", request->id, washman->id,
-									 status_names[next])->ok ? next : STUCK;
-	}
+	while (IsToAdvance(request) && AdvanceOne(client, request))
+		;
+	if (request->status == PENDING || request->status >= COMPLETED)
+		LeaveJob(request);
 	if (request->status != COMPLETED)
 		return;
 
@@ -246,24 +376,34 @@ AdvanceWork(Client *client, void *item)
 	balance = ClientCall(client, BALANCE, "", washman->id);
 	if (balance->ok && atof(PQgetvalue(balance->rows, 0, 0)) < TOP_UP_BELOW)
 		request->settled = ClientCall(client, SETTLE, "", washman->id, TOP_UP_AMOUNT)->ok;
-	washman->at_work = false;
 }
 
 static void
 AdvanceJobs(World *world, Request **chosen)
 {
+	Tally	   *tally = &world->tally;
 	int			count = RunOnRequests(world, IsToAdvance, AdvanceWork, chosen);
 
 	for (int i = 0; i < count; i++)
 	{
 		Request    *request = chosen[i];
 
-		world->tally.settlements += request->settled;
+		tally->settlements += request->settled;
+		tally->not_there += request->refused_here;
+		tally->no_shows += request->status == NO_SHOW;
+		request->refused_here = 0;
 		if (request->status == COMPLETED)
 		{
-			world->tally.completed++;
-			SamplesAdd(&world->tally.wait_minutes,
+			tally->completed++;
+			SamplesAdd(&tally->wait_minutes,
 					   (double) (request->due[ARRIVED] - request->booked_at) / 60);
+		}
+		if (request->given_back)
+		{
+			tally->given_back++;
+			tally->accepted--;
+			request->given_back = false;
+			request->winner = NULL;
 		}
 	}
 }
@@ -283,7 +423,7 @@ CancelWork(Client *client, void *item)
 	if (!ClientCall(client, CANCEL, "PT409", request->id, request->customer)->ok)
 		return;
 	if (request->winner != NULL)
-		request->winner->washman->at_work = false;
+		LeaveJob(request);
 	request->status = CANCELLED;
 }
 
@@ -304,38 +444,6 @@ CancelSome(World *world, Request **chosen)
 	}
 }
 
-static void
-ExpireWork(Client *client, void *item)
-{
-	const Answer *answer;
-
-	(void) item;
-	do
-		answer = ClientCall(client, EXPIRE, "");
-	while (answer->ok && atoi(PQgetvalue(answer->rows, 0, 0)) > 0);
-}
-
-static void
-Expire(World *world)
-{
-	if (world->now >= world->expire_at)
-	{
-		ClientsRun(world->phones, ExpireWork, world, 1, 1);
-		world->expire_at = world->now + EXPIRE_EVERY;
-	}
-	for (int i = 0; i < world->live_count; i++)
-	{
-		Request    *request = world->live[i];
-
-		if (request->status == PENDING &&
-			world->now >= request->booked_at + world->request_seconds)
-		{
-			request->status = EXPIRED;
-			world->tally.expired++;
-		}
-	}
-}
-
 /* Forget the requests that are at their end. */
 static void
 ForgetEnded(World *world)
@@ -350,6 +458,8 @@ ForgetEnded(World *world)
 			world->live[kept++] = request;
 		else
 		{
+			if (request->winner != NULL)
+				LeaveJob(request);
 			free(request->offers);
 			free(request);
 		}
@@ -367,27 +477,29 @@ Lap(double *seconds, double since)
 	return now;
 }
 
-void
-WorldStep(World *world, int64_t now)
+int64_t
+WorldStep(World *world)
 {
 	Tally	   *tally = &world->tally;
 	Request   **chosen = calloc(world->live_count + 1, sizeof(Request *));
 	int			first_position = world->next_position;
-	double		lap = Seconds();
+	double		lap;
 
-	SetClock(world, now);
+	world->now = (int64_t) ClockStep(&world->clock);
+	lap = Seconds();
 	ReportPositions(world);
 	lap = Lap(&tally->reporting_s, lap);
 	AdvanceJobs(world, chosen);
 	CancelSome(world, chosen);
-	Expire(world);
 	ForgetEnded(world);
 	lap = Lap(&tally->working_s, lap);
 	Book(world, first_position);
 	lap = Lap(&tally->booking_s, lap);
+	See(world);
 	Race(world);
 	Lap(&tally->racing_s, lap);
 	free(chosen);
+	return world->now;
 }
 
 bool

@@ -12,9 +12,6 @@
 #include "statistics.h"
 #include "trace.h"
 
-/* Seconds of the recording that happen at once. */
-#define STEP_SECONDS 10
-
 /* What happened so far, as the clients saw it. */
 typedef struct Tally
 {
@@ -24,7 +21,11 @@ typedef struct Tally
 	long		expired;
 	long		cancelled;
 	long		completed;
+	long		given_back;
+	long		no_shows;
 	long		refused_races;	/* accept_request answered PT409 */
+	long		late_taps;		/* or PT410: the offer was over */
+	long		not_there;		/* a washman's phone had to report twice */
 	long		serialization_failures;
 	long		too_late;		/* cancellations refused: the work had begun */
 	long		settlements;	/* washmen who paid in */
@@ -44,17 +45,23 @@ typedef struct Tally
 typedef struct World World;
 
 /*
- * Make the people of the trace and their zone.  `admin` is a superuser's
- * connection, which sets the clock.
+ * Make the people of the trace and their zone, which offers by this policy, or the
+ * default where it is "".  `admin` is a superuser's connection, which sets the clock.
  */
-extern World *WorldOpen(const Trace *trace, uint64_t seed, PGconn *admin,
-						const char *conninfo);
+extern World *WorldOpen(const Trace *trace, uint64_t seed, const char *policy,
+						PGconn *admin, const char *conninfo);
 
-/* Let everything happen until this time of the recording. */
-extern void WorldStep(World *world, int64_t now);
+/* Have the clock run at this speed; 0: as fast as can be. */
+extern void WorldBegin(World *world, double speed);
+
+/* Let happen what has not happened yet by now; the time of the recording. */
+extern int64_t WorldStep(World *world);
 
 /* Whether the recording is at its end and nothing is left to do. */
 extern bool WorldIsDone(const World *world);
+
+/* Stop the clock. */
+extern void WorldEnd(World *world);
 
 extern const Tally *WorldTally(const World *world);
 

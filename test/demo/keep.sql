@@ -1,4 +1,11 @@
--- Keeps the push messages that the worker drops because they have expired, which
+-- Keeps what push.sql must know of push messages and the tables do not tell afterwards.
+--
+-- First, whom a message of an offer was for: who is offered a request again has one
+-- row, as if he had been told once, and who was to be told later is not when somebody
+-- has it by then.  Each message is a row of the outbox with its recipient; of those,
+-- rows for one of several devices name that too.
+--
+-- Second, the push messages that the worker drops because they have expired, which
 -- leave no other trace but a line in the log.  A row that is dropped was claimed in
 -- the same transaction; one that was delivered was claimed in an earlier one; and one
 -- whose time ran out in that very moment, as it made room for a row per device or
@@ -6,6 +13,22 @@
 
 CREATE SCHEMA washminute_demo AUTHORIZATION washminute_owner;
 SET ROLE washminute_owner;
+
+CREATE TABLE washminute_demo.told (event text, user_id text, request_id uuid);
+
+CREATE FUNCTION washminute_demo.keep_told() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO washminute_demo.told
+  SELECT event, recipient_id, (data->>'requestId')::uuid FROM queued
+   WHERE lane = 'push' AND recipient_id IS NOT NULL AND token IS NULL
+     AND event IN ('newWashingRequest', 'offerGone');
+  RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER keep_told AFTER INSERT ON washminute_data.outbox REFERENCING NEW TABLE AS queued
+FOR EACH STATEMENT EXECUTE FUNCTION washminute_demo.keep_told();
 
 CREATE TABLE washminute_demo.expired (event text, recipient_id text, token text, data jsonb);
 
