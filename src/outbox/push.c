@@ -73,8 +73,8 @@ static Statement fan_out_devices = {
 };
 
 /*
- * To all who were told of the request up to that wave and have not declined, but for
- * one washman, whom the others are not told of.
+ * To all who had been told of the request by then, in that wave or an earlier one, and
+ * have not declined, but for one washman, whom the others are not told of.
  */
 static Statement fan_out_offers = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
@@ -82,10 +82,10 @@ static Statement fan_out_offers = {
 	"        o.audience, f.washman_id"
 	"   FROM washminute_data.outbox AS o"
 	"   JOIN washminute_data.offers AS f ON f.request_id = (o.data->>'requestId')::pg_catalog.uuid"
-	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL AND f.offered_at <= $2"
+	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL AND f.offered_at <= o.created_at"
 	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'"
 	"    AND f.wave <= (o.data->>'wave')::pg_catalog.int4",
-	2, {INT8OID, TIMESTAMPTZOID}
+	1, {INT8OID}
 };
 
 /* to those whose turn to be told it is, while the request is pending */
@@ -315,7 +315,6 @@ FanOut(const Message *message, List *tokens)
 	}
 	if (tokens == NIL)
 	{
-		ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 		StatementRun(&fan_out_offers, &arguments);
 		return;
 	}

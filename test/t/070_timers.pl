@@ -391,6 +391,18 @@ all_are_sent('the time of the others comes');
 is(told('newWashingRequest'), 'w1 w2 w3 w4', 'they are not told');
 is(told('offerGone'), 'w1 w3 w4', 'nor that it is gone');
 
+# that they had not been told counts at the acceptance, however late messages leave
+$expo->anew;
+$request = book();
+within($soon, sub { told('newWashingRequest') eq 'w1 w3 w4 w5' }, 'the nearest are told of a third one');
+sql("UPDATE washminute_data.lanes SET paused = true WHERE lane = 'push'");
+is(answer($request, 'w1'), 'accepted', 'one of them accepts');
+becomes($node, "SELECT max(offered_at) < washminute.now() FROM washminute_data.offers WHERE request_id = '$request'", 't', 'the time of the others comes while the lane is paused');
+sql("UPDATE washminute_data.lanes SET paused = false WHERE lane = 'push'");
+all_are_sent('it goes on');
+is(told('newWashingRequest'), 'w1 w3 w4 w5', 'the others are not told');
+is(told('offerGone'), 'w3 w4 w5', 'nor that it is gone');
+
 # cancelled before the others' turn
 sql("SELECT washminute.cancel_request(request_id, 'zineb') FROM washminute_data.washing_requests WHERE status IN ('pending', 'accepted')");
 all_are_sent('all is sent');
