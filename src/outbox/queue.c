@@ -68,12 +68,19 @@ static Statement select_new = {
 	8, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, XID8OID, INT8OID, XID8OID}
 };
 
-/* of transactions that were running when the last pass began */
+/*
+ * Of transactions that were running when the last pass began.  Each is a range as
+ * above: as a mere condition the list would be a filter, once statistics advise it,
+ * on all entries of the destination, those of dead rows too.
+ */
 static Statement select_ended = {
+	"SELECT m.* FROM pg_catalog.unnest($8) AS ended (id), LATERAL ("
 	MESSAGE_COLUMNS
-	" AND (xid, outbox_id) > ($6, $7) AND xid = ANY ($8)"
+	" AND (xid, outbox_id) > (ended.id, CASE WHEN ended.id = $6 THEN $7 ELSE 0 END)"
+	" AND xid <= ended.id"
 	MESSAGE_CLAIMABLE
-	" ORDER BY xid, outbox_id LIMIT $3",
+	" ORDER BY xid, outbox_id LIMIT $3) AS m"
+	" ORDER BY m.xid, m.outbox_id LIMIT $3",
 	8, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, XID8OID, INT8OID, XID8ARRAYOID}
 };
 
@@ -400,10 +407,12 @@ ClaimNew(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 	if (cursor->in_running)
 	{
 		Datum	   *xids = palloc(cursor->seen_running_count * sizeof(Datum));
+		int			count = 0;
 
 		for (int i = 0; i < cursor->seen_running_count; i++)
-			xids[i] = UInt64GetDatum(cursor->seen_running[i]);
-		ArgumentDatum(&arguments, FixedArray(xids, cursor->seen_running_count, XID8OID));
+			if (cursor->seen_running[i] >= cursor->at_xid)
+				xids[count++] = UInt64GetDatum(cursor->seen_running[i]);
+		ArgumentDatum(&arguments, FixedArray(xids, count, XID8OID));
 		rows = StatementRun(&select_ended, &arguments);
 	}
 	else
