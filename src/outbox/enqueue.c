@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include "base/argument.h"
 #include "base/array.h"
@@ -39,13 +40,11 @@ static Statement insert_outbox = {
 	"INSERT INTO washminute_data.outbox"
 	"  (lane, listener, data, correlation_id, created_at, due_at,"
 	"   recipient_id, audience, event, expires_at)"
-	" SELECT $1, $2, $3::pg_catalog.jsonb, $4, $5, $6,"
-	"        r.recipient_id, r.audience, r.event, NULLIF(r.expires_at, 'infinity')"
-	"   FROM ROWS FROM (pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	"                   pg_catalog.unnest($10))"
-	"        AS r (recipient_id, audience, event, expires_at)"
+	" SELECT $1, $2, $3, $4, $5, $6,"
+	"        pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
+	"        NULLIF(pg_catalog.unnest($10), 'infinity')"
 	" RETURNING outbox_id",
-	10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	10, {TEXTOID, TEXTOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
@@ -104,7 +103,7 @@ OutboxWrite(const Entry *entry, const Notice *notices, int count)
 	}
 	ArgumentText(&arguments, lane_names[entry->lane]);
 	ArgumentText(&arguments, entry->listener);
-	ArgumentText(&arguments, entry->data);
+	ArgumentDatum(&arguments, DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data)));
 	ArgumentText(&arguments, CallerCorrelationId());
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->due_at), at_once);
