@@ -32,6 +32,12 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'push_tokens'),
   ('table', 'washminute_data', 'push_templates'),
   ('table', 'washminute_data', 'idempotency_keys'),
+  ('domain', 'washminute_data', 'outbox_lane'),
+  ('domain', 'washminute_data', 'outbox_state'),
+  ('domain', 'washminute_data', 'outbox_audience'),
+  ('domain', 'washminute_data', 'outbox_data'),
+  ('domain', 'washminute_data', 'outbox_attempts'),
+  ('domain', 'washminute_data', 'outbox_error'),
   ('view', 'washminute_data', 'ledger_entries'),
   ('view', 'washminute_data', 'washman_statements'),
   ('view', 'washminute_api', 'me'),
@@ -173,7 +179,9 @@ BEGIN
       LEFT JOIN pg_catalog.pg_proc AS p
              ON o.kind = 'function' AND p.pronamespace = n.oid AND p.proname = o.name
             AND pg_catalog.oidvectortypes(p.proargtypes) = o.parent
-      JOIN pg_catalog.pg_roles AS r ON r.oid = COALESCE(c.relowner, p.proowner)
+      LEFT JOIN pg_catalog.pg_type AS t
+             ON o.kind = 'domain' AND t.typnamespace = n.oid AND t.typname = o.name
+      JOIN pg_catalog.pg_roles AS r ON r.oid = COALESCE(c.relowner, p.proowner, t.typowner)
      WHERE r.rolname <> 'washminute_owner'
   LOOP
     IF NOT (restored AND found.by_superuser) THEN
@@ -184,6 +192,8 @@ BEGIN
     EXECUTE CASE
       WHEN found.kind = 'function'
       THEN pg_catalog.format('ALTER ROUTINE %s OWNER TO washminute_owner', found.signature)
+      WHEN found.kind = 'domain'
+      THEN pg_catalog.format('ALTER DOMAIN %I.%I OWNER TO washminute_owner', found.schema, found.name)
       ELSE pg_catalog.format('ALTER TABLE %I.%I OWNER TO washminute_owner', found.schema, found.name)
       END;
   END LOOP;
@@ -295,7 +305,7 @@ BEGIN
                         WHERE (o.kind, o.schema, o.name, o.parent) = (m.kind, m.schema, m.name, m.parent))));
   DELETE FROM washminute_data.made_objects;
   INSERT INTO washminute_data.made_objects (kind, schema, name, parent)
-  SELECT o.kind, o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind <> 'table';
+  SELECT o.kind, o.schema, o.name, o.parent FROM washminute.setup_object AS o WHERE o.kind NOT IN ('table', 'domain');
 END
 $$;
 COMMENT ON FUNCTION washminute._setup_replace() IS

@@ -27,12 +27,12 @@ CREATE TABLE washminute.setup_object (
     parent text NOT NULL DEFAULT '',
     CONSTRAINT setup_object_pk PRIMARY KEY (kind, schema, name, parent),
     CONSTRAINT setup_object_kind_known
-      CHECK (kind IN ('table', 'view', 'function', 'trigger', 'policy'))
+      CHECK (kind IN ('table', 'domain', 'view', 'function', 'trigger', 'policy'))
 );
 REVOKE ALL ON TABLE washminute.setup_object FROM PUBLIC;
 COMMENT ON TABLE washminute.setup_object IS
   'The names of what setup() makes: it owns, repairs and replaces these and nothing else, so that what users add beside them stays.';
-COMMENT ON COLUMN washminute.setup_object.kind IS 'table, view, function, trigger or policy.';
+COMMENT ON COLUMN washminute.setup_object.kind IS 'table, domain, view, function, trigger or policy.';
 COMMENT ON COLUMN washminute.setup_object.schema IS 'washminute_data or washminute_api.';
 COMMENT ON COLUMN washminute.setup_object.name IS 'Name of the object.';
 COMMENT ON COLUMN washminute.setup_object.parent IS 'The table of a trigger or policy; the types of a function''s arguments, as oidvectortypes() writes them; empty for others.';

@@ -76,6 +76,8 @@ static Check checks[] = {
 			"     JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid"
 			"     WHERE c.relnamespace = n.oid AND c.relname = o.parent AND t.tgname = o.name"
 			"       AND t.tgenabled <> 'D')"
+			"   WHEN 'domain' THEN EXISTS (SELECT FROM pg_catalog.pg_type AS t"
+			"     WHERE t.typnamespace = n.oid AND t.typname = o.name)"
 			"   ELSE EXISTS (SELECT FROM pg_catalog.pg_class AS c"
 			"     WHERE c.relnamespace = n.oid AND c.relname = o.name) END"
 		" LIMIT 1"}},

@@ -162,6 +162,7 @@ SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
 SELECT o.kind, o.schema, o.name, o.parent FROM washminute.setup_object AS o
  WHERE NOT CASE o.kind
      WHEN 'table' THEN EXISTS (SELECT FROM pg_class AS c WHERE c.relkind = 'r' AND c.relname = o.name AND c.relnamespace::regnamespace::text = o.schema)
+     WHEN 'domain' THEN EXISTS (SELECT FROM pg_type AS t WHERE t.typtype = 'd' AND t.typname = o.name AND t.typnamespace::regnamespace::text = o.schema)
      WHEN 'view' THEN EXISTS (SELECT FROM pg_class AS c WHERE c.relkind = 'v' AND c.relname = o.name AND c.relnamespace::regnamespace::text = o.schema)
      WHEN 'function' THEN EXISTS (SELECT FROM our_functions AS p WHERE p.proname = o.name AND p.pronamespace::regnamespace::text = o.schema)
      WHEN 'trigger' THEN EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgname = o.name AND t.tgrelid = format('%I.%I', o.schema, o.parent)::regclass)
@@ -170,6 +171,10 @@ SELECT o.kind, o.schema, o.name, o.parent FROM washminute.setup_object AS o
 SELECT 'table or view' AS kind, r.oid::regclass::text AS object FROM our_relations AS r
  WHERE r.relkind IN ('r', 'v') AND r.relnamespace <> 'washminute'::regnamespace
    AND NOT EXISTS (SELECT FROM washminute.setup_object AS o WHERE o.kind IN ('table', 'view') AND o.name = r.relname AND o.schema = r.relnamespace::regnamespace::text)
+UNION ALL
+SELECT 'domain', t.typname FROM pg_type AS t
+ WHERE t.typtype = 'd' AND t.typnamespace::regnamespace::text LIKE 'washminute%'
+   AND NOT EXISTS (SELECT FROM washminute.setup_object AS o WHERE o.kind = 'domain' AND o.name = t.typname AND o.schema = t.typnamespace::regnamespace::text)
 UNION ALL
 SELECT 'function', p.oid::regprocedure::text FROM our_functions AS p
  WHERE p.pronamespace <> 'washminute'::regnamespace

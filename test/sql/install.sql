@@ -265,6 +265,7 @@ ROLLBACK;
 BEGIN;
 ALTER TABLE washminute_data.instance OWNER TO CURRENT_USER;
 ALTER TABLE washminute_data.jobs OWNER TO CURRENT_USER;
+ALTER DOMAIN washminute_data.outbox_lane OWNER TO CURRENT_USER;
 ALTER FUNCTION washminute_api.balance() OWNER TO CURRENT_USER;
 ALTER SCHEMA washminute_api OWNER TO CURRENT_USER;
 SELECT test_helpers.outcome($$SELECT washminute.upsert_user('install_c', 'customer')$$);
@@ -273,6 +274,7 @@ SELECT washminute.setup() = washminute._library_version() AS repairs;
 SELECT count(*) AS not_the_owners
   FROM (SELECT relowner AS owner FROM pg_class WHERE relnamespace IN ('washminute_data'::regnamespace, 'washminute_api'::regnamespace)
         UNION ALL SELECT proowner FROM pg_proc WHERE pronamespace IN ('washminute_data'::regnamespace, 'washminute_api'::regnamespace)
+        UNION ALL SELECT typowner FROM pg_type WHERE typtype = 'd' AND typnamespace = 'washminute_data'::regnamespace
         UNION ALL SELECT nspowner FROM pg_namespace WHERE nspname IN ('washminute_data', 'washminute_api')) AS o
  WHERE owner <> 'washminute_owner'::regrole;
 SELECT test_helpers.outcome($$SELECT washminute.upsert_user('install_c', 'customer')$$);
@@ -302,6 +304,8 @@ CREATE VIEW test_helpers.made AS
          CASE o.kind
            WHEN 'view' THEN (SELECT concat_ws(' ', c.relowner::regrole, COALESCE(c.relacl, acldefault('r', c.relowner)), c.reloptions, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'))
                                FROM pg_class AS c WHERE c.relname = o.name AND c.relnamespace = o.schema::regnamespace AND c.relkind = 'v')
+           WHEN 'domain' THEN (SELECT concat_ws(' ', t.typowner::regrole, format_type(t.typbasetype, t.typtypmod), pg_get_constraintdef(c.oid), obj_description(t.oid, 'pg_type'))
+                                 FROM pg_type AS t JOIN pg_constraint AS c ON c.contypid = t.oid WHERE t.oid = format('%I.%I', o.schema, o.name)::regtype)
            WHEN 'function' THEN (SELECT concat_ws(' ', p.proacl, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'))
                                    FROM pg_proc AS p WHERE p.proname = o.name AND p.pronamespace = o.schema::regnamespace AND oidvectortypes(p.proargtypes) = o.parent)
            WHEN 'policy' THEN (SELECT concat_ws(' ', p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid))
@@ -400,7 +404,7 @@ SELECT washminute.setup() = washminute._library_version() AS again;
 SELECT (SELECT count(*) FROM pg_policy WHERE polname = 'former') AS policies, to_regprocedure('washminute_api.former(text[])') AS function,
        has_table_privilege('washminute_anon', 'washminute_data.orders', 'SELECT, INSERT') AS granted,
        (SELECT count(*) FROM washminute_data.made_objects WHERE name = 'former') AS listed,
-       (SELECT count(*) FROM washminute_data.made_objects) = (SELECT count(*) FROM washminute.setup_object WHERE kind <> 'table') AS list_is_complete;
+       (SELECT count(*) FROM washminute_data.made_objects) = (SELECT count(*) FROM washminute.setup_object WHERE kind NOT IN ('table', 'domain')) AS list_is_complete;
 ROLLBACK;
 -- what is not in the list is a user's, and stays
 BEGIN;

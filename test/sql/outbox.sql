@@ -363,7 +363,7 @@ SELECT number, regexp_replace(
   FROM (VALUES
     (1, 'lane, event, data, created_at', $$'other', 'outboxH', '{}', now()$$),
     (2, 'lane, event, data, created_at, state', $$'webhook', 'outboxH', '{}', now(), 'sent'$$),
-    (3, 'lane, event, data, created_at, state', $$'webhook', 'outboxH', '{}', now(), 'inflight'$$),
+    (3, 'lane, event, data, created_at, state, epoch', $$'webhook', 'outboxH', '{}', now(), 'inflight', NULL$$),
     (4, 'lane, event, data, created_at, last_error', $$'webhook', 'outboxH', '{}', now(), repeat('x', 1001)$$),
     (5, 'lane, event, data, created_at, attempts', $$'webhook', 'outboxH', '{}', now(), -1$$),
     (6, 'lane, event, data, created_at', $$'webhook', 'outboxH', '[]', now()$$),

@@ -27,7 +27,7 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 BEGIN
-  RETURN QUERY SELECT recipient_id, audience, event, data, of_booking, expires_at FROM pg_temp.waiting WHERE lane = 'push';
+  RETURN QUERY SELECT recipient_id, audience::text, event, data, of_booking, expires_at FROM pg_temp.waiting WHERE lane = 'push';
   DELETE FROM washminute_data.outbox;
 END
 $$;
