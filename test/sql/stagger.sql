@@ -8,6 +8,8 @@ SELECT washminute.upsert_user('stagger_a', 'admin');
 SELECT zone_code, offer_policy FROM washminute_data.service_zones WHERE ST_Covers(boundary, ST_MakePoint(-8.00, 31.63)::geography);
 SELECT test_helpers.washman('stagger_' || n, -8.00, 31.63 + n / 1000.0) FROM generate_series(1, 12) AS n;
 
+INSERT INTO washminute_data.zone_settings (zone_code, name, value) VALUES ('marrakech', 'offer_size', 10), ('marrakech', 'offer_seconds', 45);
+
 -- Book, and do so often what is due next; a line for each wave.
 CREATE FUNCTION pg_temp.waves(booking text, waves integer)
 RETURNS TABLE (wave integer, offers bigint, first_told time, last_told time, next_wave time) LANGUAGE plpgsql
