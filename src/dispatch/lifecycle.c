@@ -201,11 +201,13 @@ RequireAtPlace(const Request *request, const Settings *settings)
 	ErrorRaise(WM_NOT_AT_PLACE, JsonClose(&facts));
 }
 
-/* Raise unless he has waited at the place. */
+/* Raise unless he has waited at the place; nobody need be there before the time reserved. */
 static void
 RequireWaited(const Request *request, const Settings *settings)
 {
-	TimestampTz earliest = request->moved_at + SETTING_USECS(settings->no_show_minutes, 60);
+	TimestampTz since = request->is_reservation ?
+		Max(request->moved_at, request->reservation_at) : request->moved_at;
+	TimestampTz earliest = since + SETTING_USECS(settings->no_show_minutes, 60);
 	JsonObject	facts;
 
 	if (ClockThisMoment() >= earliest)
