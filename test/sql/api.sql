@@ -200,6 +200,164 @@ SET LOCAL search_path TO pg_temp, washminute_data, public;
 SELECT test_helpers.outcome($$SELECT * FROM washminute_api.create_booking('{exterior}', -5.37, 35.58, 'Rue 1', 'cash')$$);
 ROLLBACK;
 
+--
+-- Who knows what in which phase
+--
+
+SELECT washminute.upsert_user('api_c1', 'customer', 'Amina Alaoui'), washminute.upsert_user('api_w2', 'washman', 'Driss', '+212600000022', locale => 'ar'),
+       washminute.upsert_user('api_w3', 'washman', 'Elias', '+212600000033');
+SELECT washminute.set_washman_status('api_w2', 'online'), test_helpers.washman('api_w3', -5.37, 35.60);
+INSERT INTO washminute_data.neighbourhoods (neighbourhood_code, name_ar, name_fr, name_en, boundary)
+VALUES ('api_medina', 'المدينة العتيقة', 'Médina', 'Old town', ST_Buffer(ST_MakePoint(-5.37, 35.58)::geography, 1000));
+-- who calls a statement as whom, and how it ends or what the query returns
+CREATE FUNCTION pg_temp.as_each(VARIADIC callers text[]) RETURNS TABLE (role text, sub text) LANGUAGE sql
+AS $$ SELECT 'washminute_' || split_part(c, ' ', 1), split_part(c, ' ', 2) FROM unnest(callers) WITH ORDINALITY AS u (c, number) ORDER BY number $$;
+CREATE FUNCTION pg_temp.asks(role text, sub text, query text) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  answer text;
+BEGIN
+  PERFORM pg_temp.as_caller(role, sub);
+  EXECUTE format('SELECT string_agg(q::text, %L) FROM (%s) AS q', '; ', query) INTO answer;
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE = COALESCE(answer, '');
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+  RETURN SQLERRM;
+WHEN OTHERS THEN
+  RETURN SQLSTATE || ' ' || SQLERRM;
+END
+$$;
+CREATE FUNCTION pg_temp.book_api(name text, customer text, services text[], method text DEFAULT 'cash') RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  booked record;
+BEGIN
+  PERFORM pg_temp.as_caller('washminute_customer', customer);
+  SELECT * INTO booked FROM washminute_api.create_booking(services, -5.37, 35.58, '7, rue Secrète', method);
+  INSERT INTO names VALUES (booked.request_id, name);
+  PERFORM set_config('role', 'none', true);
+  RETURN format('%s, offered to %s', booked.status, booked.washmen_offered);
+END
+$$;
+SELECT pg_temp.book_api('third', 'api_c1', '{complete,wax}');
+
+-- before: the first name, the neighbourhood in his language, what he will earn; neither place nor number
+SELECT e.sub, pg_temp.asks(e.role, e.sub, $$SELECT customer_first_name, neighbourhood, round(distance_m) AS metres, services, earnings, payment_method, reservation_at, offered_at, expires_at, answered_at FROM washminute_api.open_offers()$$)
+  FROM pg_temp.as_each('washman api_w1', 'washman api_w2', 'washman api_w3', 'washman api_c1', 'washman api_nobody', 'washman', 'customer api_c1', 'admin api_a', 'anon') AS e;
+SELECT e.sub, pg_temp.asks(e.role, e.sub, format('SELECT * FROM washminute_api.contact(%L)', pg_temp.request('third'))) AS contact,
+       pg_temp.asks(e.role, e.sub, format('SELECT status, address FROM washminute_api.requests WHERE request_id = %L', pg_temp.request('third'))) AS request
+  FROM pg_temp.as_each('customer api_c1', 'customer api_c2', 'washman api_w2', 'washman api_w3', 'admin api_a', 'customer', 'anon') AS e;
+-- declined, or over: not shown
+BEGIN;
+SELECT washminute.decline_request(pg_temp.request('third'), 'api_w2');
+SELECT pg_temp.asks('washminute_washman', 'api_w2', 'SELECT count(*) FROM washminute_api.open_offers()');
+SELECT washminute.set_clock('2026-04-22 10:09:59.999999+00', 0);
+SELECT pg_temp.asks('washminute_washman', 'api_w3', 'SELECT count(*) FROM washminute_api.open_offers()');
+SELECT washminute.set_clock('2026-04-22 10:10+00', 0);
+SELECT pg_temp.asks('washminute_washman', 'api_w3', 'SELECT count(*) FROM washminute_api.open_offers()');
+SELECT washminute.set_clock('2026-04-22 10:00+00', 0);
+ROLLBACK;
+
+-- in hand: the two of them know each other, and nobody else; in every state, and not after
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pg_temp.as_caller('washminute_washman', 'api_w2');
+SELECT status FROM washminute_api.accept_request(pg_temp.request('third'));
+COMMIT;
+SELECT e.sub, pg_temp.asks(e.role, e.sub, 'SELECT count(*) FROM washminute_api.open_offers()') FROM pg_temp.as_each('washman api_w2', 'washman api_w3') AS e;
+CREATE FUNCTION pg_temp.known() RETURNS TABLE (sub text, contact text, request text) LANGUAGE sql
+AS $$
+  SELECT e.sub, pg_temp.asks(e.role, e.sub, format('SELECT * FROM washminute_api.contact(%L)', pg_temp.request('third'))),
+         pg_temp.asks(e.role, e.sub, format('SELECT status, address FROM washminute_api.requests WHERE request_id = %L', pg_temp.request('third')))
+    FROM pg_temp.as_each('customer api_c1', 'customer api_c2', 'washman api_w2', 'washman api_w3', 'washman api_w1') AS e
+$$;
+SELECT * FROM pg_temp.known();
+SELECT washminute.advance_request(pg_temp.request('third'), 'api_w2', 'en_route');
+SELECT * FROM pg_temp.known() WHERE sub IN ('api_c1', 'api_w2');
+SELECT washminute.advance_request(pg_temp.request('third'), 'api_w2', 'arrived');
+SELECT * FROM pg_temp.known() WHERE sub IN ('api_c1', 'api_w2');
+SELECT washminute.advance_request(pg_temp.request('third'), 'api_w2', 'in_progress');
+SELECT * FROM pg_temp.known() WHERE sub IN ('api_c1', 'api_w2');
+SELECT washminute.advance_request(pg_temp.request('third'), 'api_w2', 'completed');
+SELECT * FROM pg_temp.known() WHERE sub IN ('api_c1', 'api_w2');
+
+-- given back: what the first one knew he knows no more
+SELECT pg_temp.book_api('fourth', 'api_c1', '{exterior}');
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pg_temp.as_caller('washminute_washman', 'api_w3');
+SELECT status FROM washminute_api.accept_request(pg_temp.request('fourth'));
+SELECT name FROM washminute_api.contact(pg_temp.request('fourth'));
+SELECT washminute_api.advance_request(pg_temp.request('fourth'), 'pending');
+SELECT count(*) AS contacts FROM washminute_api.contact(pg_temp.request('fourth'));
+SELECT count(*) AS requests FROM washminute_api.requests;
+COMMIT;
+
+--
+-- What it costs, what is owed
+--
+
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pg_temp.as_caller('washminute_washman', 'api_w2');
+SELECT status FROM washminute_api.accept_request(pg_temp.request('fourth'));
+COMMIT;
+SELECT washminute.set_clock('2026-04-22 10:03+00', 0);
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, format('SELECT * FROM washminute_api.cancellation_fee(%L)', pg_temp.request('fourth')))
+  FROM pg_temp.as_each('customer api_c1', 'customer api_c2', 'washman api_w2', 'admin api_a', 'admin api_c2', 'customer', 'anon') AS e;
+BEGIN;
+SELECT pg_temp.as_caller('washminute_customer', 'api_c1');
+SELECT test_helpers.outcome(format($$SELECT washminute_api.cancel_request(%L, agreed_fee => 0)$$, pg_temp.request('fourth')));
+SELECT washminute_api.cancel_request(pg_temp.request('fourth'), 'rain', 10.00);
+COMMIT;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, $$SELECT debtor_id, amount, purpose, created_at, settled_at, waived FROM washminute_api.receivables WHERE debtor_id LIKE 'api\_%'$$)
+  FROM pg_temp.as_each('customer api_c1', 'customer api_c2', 'customer', 'washman api_w2', 'washman api_c1', 'admin api_a', 'admin', 'anon') AS e;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, format('SELECT washminute_api.settle_receivable(%L, %L)', (SELECT receivable_id FROM washminute_data.receivables WHERE debtor_id = 'api_c1'), 'paid'))
+  FROM pg_temp.as_each('customer api_c1', 'washman api_w2', 'admin api_c1', 'admin api_a', 'admin', 'anon') AS e;
+
+--
+-- A washman's money
+--
+
+SELECT washminute.settle_balance('api_w2', 50, 'paid in'), washminute.settle_balance('api_w3', 5, 'paid in');
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, $$SELECT washman_id, at, purpose, amount, balance FROM washminute_api.statement WHERE washman_id LIKE 'api\_%' ORDER BY washman_id, transfer_id$$)
+  FROM pg_temp.as_each('washman api_w2', 'washman api_w3', 'washman api_w1', 'washman', 'customer api_c1', 'admin api_a', 'admin', 'anon') AS e;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, 'SELECT washminute_api.balance(), e.* FROM washminute_api.earnings() AS e') AS all_time,
+       pg_temp.asks(e.role, e.sub, $$SELECT * FROM washminute_api.earnings('2026-04-22 10:03+00', '2026-04-22 10:04+00')$$) AS since
+  FROM pg_temp.as_each('washman api_w2', 'washman api_w3', 'washman api_c1', 'washman', 'customer api_c1', 'admin api_a', 'anon') AS e;
+BEGIN;
+SELECT pg_temp.as_caller('washminute_washman', 'api_w2');
+SELECT test_helpers.outcome('SELECT washminute_api.request_payout(1000)');
+SELECT washminute_api.request_payout(10.00, 'k') = washminute_api.request_payout(10.00, 'k') AS the_same;
+COMMIT;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, 'SELECT washminute_api.request_payout(1) IS NOT NULL')
+  FROM pg_temp.as_each('washman api_w2', 'washman api_w3', 'washman api_c1', 'washman api_nobody', 'washman', 'customer api_c1', 'admin api_a', 'anon') AS e;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, $$SELECT washman_id, amount, status, requested_at, decided_at, reference FROM washminute_api.payouts WHERE washman_id LIKE 'api\_%'$$)
+  FROM pg_temp.as_each('washman api_w2', 'washman api_w3', 'washman', 'customer api_c1', 'admin api_a', 'admin', 'anon') AS e;
+SELECT e.role, e.sub, pg_temp.asks(e.role, e.sub, format('SELECT washminute_api.pay_payout(%L, %L)', payout_id, 'x')) AS pay,
+       pg_temp.asks(e.role, e.sub, format('SELECT washminute_api.refuse_payout(%L, %L)', payout_id, 'x')) AS refuse
+  FROM pg_temp.as_each('washman api_w2', 'customer api_c1', 'admin api_w2', 'admin api_a', 'admin', 'anon') AS e, washminute_data.payouts AS p WHERE p.washman_id = 'api_w2';
+BEGIN;
+SELECT pg_temp.as_caller('washminute_admin', 'api_a');
+SELECT washminute_api.pay_payout(payout_id, 'transfer 1') FROM washminute_api.payouts WHERE washman_id = 'api_w2';
+COMMIT;
+
+--
+-- What administrators do: each function as each role, and as one who is no administrator
+--
+
+SELECT pg_temp.book_api('fifth', 'api_c1', '{exterior}');
+SELECT c.call, e.role, e.sub, pg_temp.asks(e.role, e.sub, 'SELECT washminute_api.' || replace(c.call, 'FIFTH', quote_literal(pg_temp.request('fifth'))))
+  FROM (VALUES (1, $$force_cancel_request(FIFTH, 'x')$$), (2, $$reassign_request(FIFTH, 'api_w3', 'x')$$), (3, $$suspend_washman('api_w3', 'x')$$), (4, $$reinstate_washman('api_w3', 'x')$$)) AS c (number, call),
+       pg_temp.as_each('anon', 'customer api_c1', 'washman api_w3', 'admin api_c1', 'admin', 'admin api_a') WITH ORDINALITY AS e (role, sub, number) ORDER BY c.number, e.number;
+-- and it is he who stands in the log
+BEGIN;
+SELECT pg_temp.as_caller('washminute_admin', 'api_a');
+SELECT washminute_api.suspend_washman('api_w3', 'papers'), washminute_api.reassign_request(pg_temp.request('fifth'), 'api_w2', 'asked for him'), washminute_api.force_cancel_request(pg_temp.request('fifth'), 'storm');
+SELECT washminute_api.reinstate_washman('api_w3', 'papers are in order');
+COMMIT;
+SELECT event, actor_id, data - '{requestId,orderId}'::text[] AS data FROM washminute_data.events
+ WHERE request_id = pg_temp.request('fifth') AND event IN ('requestReassigned', 'requestCancelled') OR event IN ('washmanSuspended', 'washmanReinstated') AND actor_id = 'api_a' ORDER BY event_id;
+
+DELETE FROM washminute_data.neighbourhoods WHERE neighbourhood_code = 'api_medina';
+SELECT washminute.set_washman_status('api_w2', 'offline'), washminute.set_washman_status('api_w3', 'offline');
+
 REVOKE USAGE ON SCHEMA test_helpers FROM PUBLIC;
 SELECT washminute.cancel_request((SELECT request_id FROM names WHERE name = 'first'), 'api_c1');
 SELECT washminute.set_washman_status('api_w1', 'offline');
