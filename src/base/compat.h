@@ -46,6 +46,13 @@
 	pg_database_ownercheck(database, role)
 #endif
 
+/* 18: a primary key may be deferrable, which is asked for */
+#if PG_VERSION_NUM >= 180000
+#define compat_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define compat_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
+#endif
+
 /* 17: a set of events belongs to a resource owner, NULL for the session's life */
 #if PG_VERSION_NUM >= 170000
 #define compat_create_wait_event_set(count) CreateWaitEventSet(NULL, count)

@@ -11,15 +11,16 @@
  *	1. A look without locks: whoever comes after the winner leaves at once.
  *	2. The request's lock, then the washman's (lock.h).
  *	3. Everything that decides is then read on the latest snapshot, one row at a
- *	   time by primary key, by index (the function's SET clauses forbid other
- *	   scans).  Nothing is read that another acceptance inserts: in particular
- *	   not the washman's other jobs, and not the other washmen's offers.
+ *	   time by primary key, and without a predicate lock on the index
+ *	   (keyed_row.h): whoever changes such a row holds one of these locks, and
+ *	   writes the index where the row's page is full.  Nothing is read that
+ *	   another acceptance inserts: in particular not the washman's other jobs,
+ *	   and not the other washmen's offers.
  *	4. The job's row goes in under a unique index and an exclusion constraint.
  *	   They keep two live jobs of a request, and overlapping jobs of a washman,
  *	   out of the table whatever code runs; their errors become PT409 here.
  *	5. No row that unrelated acceptances share is updated: only the request's,
- *	   and the washman's account.  Those updates change no indexed column, so
- *	   they leave the indexes alone.
+ *	   and the washman's account.
  *
  * Where the zone's policy is ranked an acceptance within the time for answers is
  * an answer: it is kept on the washman's own offer, and the nearest of those who
@@ -40,6 +41,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/keyed_row.h"
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/settings.h"
@@ -51,24 +53,40 @@
 
 COMMAND(accept_request, 1);
 
-static Statement select_washman = {
-	"SELECT w.status = 'online', w.suspended_at IS NOT NULL, a.balance, a.held"
-	"  FROM washminute_data.washmen AS w"
-	"  JOIN washminute_data.accounts AS a ON a.account_id = $2"
-	" WHERE w.washman_id = $1",
-	2, {TEXTOID, TEXTOID}
+enum WashmanColumn
+{
+	WASHMAN_STATUS,
+	WASHMAN_SUSPENDED_AT
 };
 
-static Statement select_offer = {
-	"SELECT expires_at, declined_at IS NOT NULL, answered_at IS NOT NULL"
-	"  FROM washminute_data.offers WHERE request_id = $1 AND washman_id = $2",
-	2, {UUIDOID, TEXTOID}
+static const KeyedTable washmen = {
+	"washmen",
+	{
+		[WASHMAN_STATUS] = "status",
+		[WASHMAN_SUSPENDED_AT] = "suspended_at"
+	}
+};
+
+enum OfferColumn
+{
+	OFFER_ANSWERED_AT,
+	OFFER_DECLINED_AT,
+	OFFER_EXPIRES_AT
+};
+
+/* Its key is the request, then the washman. */
+static const KeyedTable offers = {
+	"offers",
+	{
+		[OFFER_ANSWERED_AT] = "answered_at",
+		[OFFER_DECLINED_AT] = "declined_at",
+		[OFFER_EXPIRES_AT] = "expires_at"
+	}
 };
 
 static Statement answer_offer = {
-	"UPDATE washminute_data.offers SET answered_at = $3"
-	" WHERE request_id = $1 AND washman_id = $2",
-	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+	"UPDATE washminute_data.offers SET answered_at = $1 WHERE ctid = $2",
+	2, {TIMESTAMPTZOID, TIDOID}
 };
 
 static Statement select_answered = {
@@ -96,23 +114,24 @@ typedef struct HeldOffer
 static HeldOffer
 RequireOffer(const Request *request, const char *washman_id)
 {
-	Arguments	arguments = {0};
+	Datum		key[] = {UUIDPGetDatum(&request->request_id), CStringGetTextDatum(washman_id)};
+	KeyedRow	row;
 	TimestampTz expires_at;
 	HeldOffer	offer;
 
-	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
-	ArgumentText(&arguments, washman_id);
-	if (StatementRun(&select_offer, &arguments) == 0)
+	if (!KeyedRowRead(&offers, key, &row))
 		ErrorRaise(WM_NOT_OFFERED, NULL);
-	expires_at = RowTime(0, 1);
-	offer = (HeldOffer) {RowBool(0, 2), RowBool(0, 3)};
+	expires_at = Min(KeyedTimeOr(&row, OFFER_EXPIRES_AT, DT_NOEND), request->expires_at);
+	offer = (HeldOffer) {
+		!KeyedIsNull(&row, OFFER_DECLINED_AT), !KeyedIsNull(&row, OFFER_ANSWERED_AT)
+	};
 
-	if (!offer.declined && ClockThisMoment() >= Min(expires_at, request->expires_at))
+	if (!offer.declined && ClockThisMoment() >= expires_at)
 	{
 		JsonObject	facts;
 
 		JsonOpen(&facts);
-		JsonTime(&facts, "expiredAt", Min(expires_at, request->expires_at));
+		JsonTime(&facts, "expiredAt", expires_at);
 		ErrorRaise(WM_OFFER_EXPIRED, JsonClose(&facts));
 	}
 	return offer;
@@ -145,18 +164,16 @@ static void
 RequireEligible(const Request *request, const char *washman_id, bool declined,
 				bool by_operator, const JobTerms *terms)
 {
-	Arguments	arguments = {0};
+	Datum		key = CStringGetTextDatum(washman_id);
+	KeyedRow	row;
 	WashmanFacts facts = {.declined = declined};
 	int			reasons;
 
-	ArgumentText(&arguments, washman_id);
-	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
-	if (StatementRun(&select_washman, &arguments) == 0)
+	if (!KeyedRowRead(&washmen, &key, &row))
 		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
-	facts.online = RowBool(0, 1);
-	facts.suspended = RowBool(0, 2);
-	facts.balance = RowMoney(0, 3);
-	facts.held = RowMoney(0, 4);
+	facts.online = strcmp(KeyedText(&row, WASHMAN_STATUS), "online") == 0;
+	facts.suspended = !KeyedIsNull(&row, WASHMAN_SUSPENDED_AT);
+	LedgerBalance(washman_id, &facts.balance, &facts.held);
 
 	facts.is_customer = strcmp(washman_id, request->customer_id) == 0;
 	reasons = EligibilityReasons(&facts, terms);
@@ -315,16 +332,15 @@ TakeAnswer(const Request *request, const char *washman_id, const Settings *setti
 		.floor = SETTING_CENTIMES(settings->balance_floor),
 		.commission_to_hold = RequestHold(request, settings)
 	};
+	Datum		key[] = {UUIDPGetDatum(&request->request_id), CStringGetTextDatum(washman_id)};
 	Arguments	arguments = {0};
 	JsonObject	data;
 
 	RequireEligible(request, washman_id, offer.declined, false, &terms);
 	if (offer.answered)
 		return;
-	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
-	ArgumentText(&arguments, washman_id);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	StatementRunOne(&answer_offer, &arguments);
+	KeyedRowUpdate(&offers, key, &answer_offer, &arguments);
 	RequestData(request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	EventRecord("offerAnswered", &request->request_id, washman_id, JsonClose(&data));

@@ -20,6 +20,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
+#include "base/keyed_row.h"
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/statement.h"
@@ -31,22 +32,62 @@ static bool moving_request = false;
 
 PG_FUNCTION_INFO_V1(washminute_status_change_allowed);
 
-/*
- * OFFSET 0 keeps the request's look-up by its primary key: planned on empty
- * tables, a join may walk the whole index on order_id instead, and acceptances
- * would then read each other's requests.
- */
-static Statement select_request = {
-	"SELECT r.order_id, r.customer_id, r.status, r.washman_id,"
-	"       r.duration_minutes::pg_catalog.int8, r.reservation_at, r.expires_at,"
-	"       r.wave::pg_catalog.int8, o.payment_method = 'card',"
-	"       o.payment_verified, o.total, o.status, r.zone_code, r.radius_m, r.round_wave::pg_catalog.int8,"
-	"       COALESCE(r.next_wave_at, 'infinity'), COALESCE(r.decide_at, 'infinity'),"
-	"       r.accepted_at, r.updated_at"
-	"  FROM (SELECT * FROM washminute_data.washing_requests"
-	"         WHERE request_id = $1 OFFSET 0) AS r"
-	"  JOIN washminute_data.orders AS o ON o.order_id = r.order_id",
-	1, {UUIDOID}
+enum RequestColumn
+{
+	REQUEST_ACCEPTED_AT,
+	REQUEST_CUSTOMER,
+	REQUEST_DECIDE_AT,
+	REQUEST_DURATION,
+	REQUEST_EXPIRES_AT,
+	REQUEST_NEXT_WAVE_AT,
+	REQUEST_ORDER,
+	REQUEST_RADIUS,
+	REQUEST_RESERVATION_AT,
+	REQUEST_ROUND_WAVE,
+	REQUEST_STATUS,
+	REQUEST_UPDATED_AT,
+	REQUEST_WASHMAN,
+	REQUEST_WAVE,
+	REQUEST_ZONE
+};
+
+static const KeyedTable requests = {
+	"washing_requests",
+	{
+		[REQUEST_ACCEPTED_AT] = "accepted_at",
+		[REQUEST_CUSTOMER] = "customer_id",
+		[REQUEST_DECIDE_AT] = "decide_at",
+		[REQUEST_DURATION] = "duration_minutes",
+		[REQUEST_EXPIRES_AT] = "expires_at",
+		[REQUEST_NEXT_WAVE_AT] = "next_wave_at",
+		[REQUEST_ORDER] = "order_id",
+		[REQUEST_RADIUS] = "radius_m",
+		[REQUEST_RESERVATION_AT] = "reservation_at",
+		[REQUEST_ROUND_WAVE] = "round_wave",
+		[REQUEST_STATUS] = "status",
+		[REQUEST_UPDATED_AT] = "updated_at",
+		[REQUEST_WASHMAN] = "washman_id",
+		[REQUEST_WAVE] = "wave",
+		[REQUEST_ZONE] = "zone_code"
+	}
+};
+
+enum OrderColumn
+{
+	ORDER_PAYMENT_METHOD,
+	ORDER_PAYMENT_VERIFIED,
+	ORDER_STATUS,
+	ORDER_TOTAL
+};
+
+static const KeyedTable orders = {
+	"orders",
+	{
+		[ORDER_PAYMENT_METHOD] = "payment_method",
+		[ORDER_PAYMENT_VERIFIED] = "payment_verified",
+		[ORDER_STATUS] = "status",
+		[ORDER_TOTAL] = "total"
+	}
 };
 
 static Statement select_transition = {
@@ -57,12 +98,12 @@ static Statement select_transition = {
 
 static Statement update_request = {
 	"UPDATE washminute_data.washing_requests"
-	"   SET status = $2, washman_id = $3, updated_at = $4,"
-	"       accepted_at = CASE WHEN $3 IS NULL THEN NULL"
-	"                          WHEN $2 = 'accepted' THEN $4"
+	"   SET status = $1, washman_id = $2, updated_at = $3,"
+	"       accepted_at = CASE WHEN $2 IS NULL THEN NULL"
+	"                          WHEN $1 = 'accepted' THEN $3"
 	"                          ELSE accepted_at END"
-	" WHERE request_id = $1 AND status = $5",
-	5, {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+	" WHERE status = $4 AND ctid = $5",
+	5, {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIDOID}
 };
 
 static Statement end_job = {
@@ -88,36 +129,47 @@ washminute_status_change_allowed(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(moving_request);
 }
 
+static void
+ReadOrder(Request *request)
+{
+	Datum		key = UUIDPGetDatum(&request->order_id);
+	KeyedRow	row;
+
+	if (!KeyedRowRead(&orders, &key, &row))
+		elog(ERROR, "a request has no order");
+	request->by_card = strcmp(KeyedText(&row, ORDER_PAYMENT_METHOD), "card") == 0;
+	request->payment_verified = KeyedBool(&row, ORDER_PAYMENT_VERIFIED);
+	request->total = KeyedMoney(&row, ORDER_TOTAL);
+	request->order_status = KeyedText(&row, ORDER_STATUS);
+}
+
 void
 RequestRead(const pg_uuid_t *request_id, Request *request)
 {
-	Arguments	arguments = {0};
+	Datum		key = UUIDPGetDatum(request_id);
+	KeyedRow	row;
 
-	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
-	if (StatementRun(&select_request, &arguments) == 0)
+	if (!KeyedRowRead(&requests, &key, &row))
 		ErrorRaise(WM_REQUEST_NOT_FOUND, NULL);
 
 	request->request_id = *request_id;
-	request->order_id = *RowUuid(0, 1);
-	request->customer_id = RowText(0, 2);
-	request->status = RowText(0, 3);
-	request->washman_id = RowText(0, 4);
-	request->duration_minutes = (int) RowInt64(0, 5);
-	request->is_reservation = !RowIsNull(0, 6);
-	request->reservation_at = request->is_reservation ? RowTime(0, 6) : 0;
-	request->expires_at = RowTime(0, 7);
-	request->wave = (int) RowInt64(0, 8);
-	request->by_card = RowBool(0, 9);
-	request->payment_verified = RowBool(0, 10);
-	request->total = RowMoney(0, 11);
-	request->order_status = RowText(0, 12);
-	request->zone_code = RowText(0, 13);
-	request->radius_m = RowFloat8(0, 14);
-	request->round_wave = (int) RowInt64(0, 15);
-	request->next_wave_at = RowTime(0, 16);
-	request->decide_at = RowTime(0, 17);
-	request->accepted_at = RowTime(0, 18);
-	request->moved_at = RowTime(0, 19);
+	request->order_id = *KeyedUuid(&row, REQUEST_ORDER);
+	request->customer_id = KeyedText(&row, REQUEST_CUSTOMER);
+	request->zone_code = KeyedText(&row, REQUEST_ZONE);
+	request->status = KeyedText(&row, REQUEST_STATUS);
+	request->washman_id = KeyedText(&row, REQUEST_WASHMAN);
+	request->duration_minutes = KeyedInt(&row, REQUEST_DURATION);
+	request->is_reservation = !KeyedIsNull(&row, REQUEST_RESERVATION_AT);
+	request->reservation_at = KeyedTimeOr(&row, REQUEST_RESERVATION_AT, 0);
+	request->expires_at = KeyedTimeOr(&row, REQUEST_EXPIRES_AT, DT_NOEND);
+	request->wave = KeyedInt(&row, REQUEST_WAVE);
+	request->radius_m = KeyedFloat8(&row, REQUEST_RADIUS);
+	request->round_wave = KeyedInt(&row, REQUEST_ROUND_WAVE);
+	request->next_wave_at = KeyedTimeOr(&row, REQUEST_NEXT_WAVE_AT, DT_NOEND);
+	request->decide_at = KeyedTimeOr(&row, REQUEST_DECIDE_AT, DT_NOEND);
+	request->accepted_at = KeyedTimeOr(&row, REQUEST_ACCEPTED_AT, 0);
+	request->moved_at = KeyedTimeOr(&row, REQUEST_UPDATED_AT, DT_NOBEGIN);
+	ReadOrder(request);
 }
 
 void
@@ -192,6 +244,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 			const char *actor_id, const char *washman_id, const char *reason)
 {
 	char	   *event = TransitionEvent(request, to_status, actor_kind);
+	Datum		key = UUIDPGetDatum(&request->request_id);
 	Arguments	arguments = {0};
 	JsonObject	data;
 
@@ -200,7 +253,6 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 	else if (strcmp(to_status, "pending") == 0)
 		request->washman_id = NULL;
 
-	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
 	ArgumentText(&arguments, to_status);
 	ArgumentText(&arguments, request->washman_id);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
@@ -209,7 +261,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 	moving_request = true;
 	PG_TRY();
 	{
-		StatementRunOne(&update_request, &arguments);
+		KeyedRowUpdate(&requests, &key, &update_request, &arguments);
 	}
 	PG_FINALLY();
 	{

@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/idempotency.h"
 #include "base/json.h"
+#include "base/keyed_row.h"
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/settings.h"
@@ -32,6 +33,20 @@
 COMMAND(settle_balance, 0);
 COMMAND(washman_balance, 0);
 
+enum AccountColumn
+{
+	ACCOUNT_BALANCE,
+	ACCOUNT_HELD
+};
+
+static const KeyedTable accounts = {
+	"accounts",
+	{
+		[ACCOUNT_BALANCE] = "balance",
+		[ACCOUNT_HELD] = "held"
+	}
+};
+
 static Statement insert_transfer = {
 	"INSERT INTO washminute_data.transfers"
 	"  (at, debit_account, credit_account, amount, purpose, order_id, actor_id, reason)"
@@ -41,22 +56,17 @@ static Statement insert_transfer = {
 
 static Statement update_balance = {
 	"UPDATE washminute_data.accounts"
-	"   SET balance = balance + $2, held = held + $3,"
-	"       minimum = LEAST(minimum, $4)"
-	" WHERE account_id = $1",
-	4, {TEXTOID, NUMERICOID, NUMERICOID, NUMERICOID}
-};
-
-static Statement select_balance = {
-	"SELECT balance, held FROM washminute_data.accounts WHERE account_id = $1",
-	1, {TEXTOID}
+	"   SET balance = balance + $1, held = held + $2,"
+	"       minimum = LEAST(minimum, $3)"
+	" WHERE ctid = $4",
+	4, {NUMERICOID, NUMERICOID, NUMERICOID, TIDOID}
 };
 
 static Statement update_minimum = {
 	"UPDATE washminute_data.accounts"
-	"   SET balance = $2, minimum = LEAST($3, $2 - held)"
-	" WHERE account_id = $1",
-	3, {TEXTOID, NUMERICOID, NUMERICOID}
+	"   SET balance = $1, minimum = LEAST($2, $1 - held)"
+	" WHERE ctid = $3",
+	3, {NUMERICOID, NUMERICOID, TIDOID}
 };
 
 char *
@@ -87,24 +97,35 @@ void
 LedgerChangeBalance(const char *washman_id, int64 balance_change,
 					int64 held_change, int64 minimum)
 {
+	Datum		key = CStringGetTextDatum(LedgerWashmanAccount(washman_id));
 	Arguments	arguments = {0};
 
-	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
 	ArgumentDatum(&arguments, MoneyToNumeric(balance_change));
 	ArgumentDatum(&arguments, MoneyToNumeric(held_change));
 	ArgumentDatum(&arguments, MoneyToNumeric(minimum));
-	StatementRunOne(&update_balance, &arguments);
+	KeyedRowUpdate(&accounts, &key, &update_balance, &arguments);
+}
+
+void
+LedgerBalance(const char *washman_id, int64 *balance, int64 *held)
+{
+	Datum		key = CStringGetTextDatum(LedgerWashmanAccount(washman_id));
+	KeyedRow	row;
+
+	if (!KeyedRowRead(&accounts, &key, &row))
+		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
+	*balance = KeyedMoney(&row, ACCOUNT_BALANCE);
+	*held = KeyedMoney(&row, ACCOUNT_HELD);
 }
 
 int64
 LedgerRoom(const char *washman_id)
 {
-	Arguments	arguments = {0};
+	int64		balance;
+	int64		held;
 
-	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
-	if (StatementRun(&select_balance, &arguments) == 0)
-		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
-	return RowMoney(0, 1) - RowMoney(0, 2);
+	LedgerBalance(washman_id, &balance, &held);
+	return balance - held;
 }
 
 /* Book a settlement; the new balance, in centimes. */
@@ -112,27 +133,25 @@ static int64
 Settle(const char *washman_id, int64 amount, const char *reason)
 {
 	char	   *account = LedgerWashmanAccount(washman_id);
+	Datum		key = CStringGetTextDatum(account);
 	int64		balance;
+	int64		held;
 	Settings	settings;
-	Arguments	account_arguments = {0};
-	Arguments	update_arguments = {0};
+	Arguments	arguments = {0};
 	JsonObject	data;
 
 	LockWashman(washman_id);
-	ArgumentText(&account_arguments, account);
-	if (StatementRun(&select_balance, &account_arguments) == 0)
-		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
-	balance = RowMoney(0, 1) + amount;
+	LedgerBalance(washman_id, &balance, &held);
+	balance += amount;
 	if (balance > SETTLED_BALANCE_MAX || balance < -SETTLED_BALANCE_MAX)
 		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount",
 						   "leave the balance below 1 000 000 000");
 
 	SettingsRead(&settings);
-	ArgumentText(&update_arguments, account);
-	ArgumentDatum(&update_arguments, MoneyToNumeric(balance));
-	ArgumentDatum(&update_arguments,
+	ArgumentDatum(&arguments, MoneyToNumeric(balance));
+	ArgumentDatum(&arguments,
 				  MoneyToNumeric(SETTING_CENTIMES(settings.balance_floor)));
-	StatementRunOne(&update_minimum, &update_arguments);
+	KeyedRowUpdate(&accounts, &key, &update_minimum, &arguments);
 
 	if (amount > 0)
 		LedgerTransfer(ACCOUNT_CASH_SETTLEMENT, account, amount, "settlement",
@@ -197,10 +216,9 @@ static Datum
 washman_balance_body(FunctionCallInfo fcinfo)
 {
 	char	   *washman_id = ArgumentId(fcinfo, 0, "washman_id");
-	Arguments	arguments = {0};
+	int64		balance;
+	int64		held;
 
-	ArgumentText(&arguments, LedgerWashmanAccount(washman_id));
-	if (StatementRun(&select_balance, &arguments) == 0)
-		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", washman_id);
-	PG_RETURN_DATUM(MoneyToNumeric(RowMoney(0, 1)));
+	LedgerBalance(washman_id, &balance, &held);
+	PG_RETURN_DATUM(MoneyToNumeric(balance));
 }

@@ -42,6 +42,9 @@ extern void LedgerTransfer(const char *debit_account, const char *credit_account
 extern void LedgerChangeBalance(const char *washman_id, int64 balance_change,
 								int64 held_change, int64 minimum);
 
+/* What a washman has, and what is held of it; WM_WASHMAN_NOT_FOUND where he is none. */
+extern void LedgerBalance(const char *washman_id, int64 *balance, int64 *held);
+
 /* What a washman has less what is held of it, in centimes. */
 extern int64 LedgerRoom(const char *washman_id);
 

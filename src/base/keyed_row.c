@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyed_row.c
+ *		Rows looked up by primary key, and updated, without locking the index.
+ *
+ * The index is scanned with a snapshot that is not MVCC, for which PostgreSQL
+ * takes no predicate locks; what it leads to is then fetched with the latest
+ * snapshot, which shows one version of a row, at most, however it is being
+ * changed meanwhile, and locks that version as a statement would.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/keyed_row.h"
+#include "base/money.h"
+
+/* An update by hand, under no lock, may move a row after it was found: how often it is looked up. */
+#define UPDATE_TRIES 5
+
+/* Open the table; raises as a SELECT would, also where it would show some rows only. */
+static Relation
+OpenTable(const KeyedTable *table)
+{
+	Oid			namespace = get_namespace_oid("washminute_data", false);
+	Oid			relid = get_relname_relid(table->name, namespace);
+	Relation	relation = table_open(relid, AccessShareLock);
+
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
+		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->name);
+	return relation;
+}
+
+/* Begin a scan of the primary key for one key. */
+static IndexScanDesc
+BeginScan(Relation relation, Relation index, const Datum *key)
+{
+	int			count = IndexRelationGetNumberOfKeyAttributes(index);
+	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+
+	for (int i = 0; i < count; i++)
+	{
+		Oid			type = index->rd_opcintype[i];
+		Oid			equal = get_opfamily_member(index->rd_opfamily[i], type, type,
+												BTEqualStrategyNumber);
+
+		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, type,
+							   index->rd_indcollation[i], get_opcode(equal), key[i]);
+	}
+	scan = index_beginscan(relation, index, SnapshotSelf, count, 0);
+	index_rescan(scan, scan_keys, count, NULL, 0);
+	return scan;
+}
+
+/* Fetch the version of the row that the snapshot shows. */
+static bool
+FetchVisible(IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
+{
+	ItemPointer place;
+
+	while ((place = index_getnext_tid(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		again = false;
+
+		if (table_index_fetch_tuple(scan->xs_heapfetch, place, snapshot, slot,
+									&again, NULL))
+			return true;
+	}
+	return false;
+}
+
+static void
+CopyColumns(const KeyedTable *table, Relation relation, TupleTableSlot *slot, KeyedRow *row)
+{
+	for (int i = 0; table->columns[i] != NULL; i++)
+	{
+		AttrNumber	number = get_attnum(RelationGetRelid(relation), table->columns[i]);
+		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, number - 1);
+		Datum		value = slot_getattr(slot, number, &row->nulls[i]);
+
+		if (row->nulls[i])
+			row->values[i] = (Datum) 0;
+		else if (attribute->attlen == -1)
+			row->values[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+		else
+			row->values[i] = datumCopy(value, attribute->attbyval, attribute->attlen);
+	}
+	row->place = slot->tts_tid;
+}
+
+bool
+KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
+{
+	Relation	relation = OpenTable(table);
+	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	Snapshot	snapshot;
+	IndexScanDesc scan;
+	bool		found;
+
+	/* this transaction's own writes are to be seen */
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = BeginScan(relation, index, key);
+	found = FetchVisible(scan, snapshot, slot);
+	if (found)
+		CopyColumns(table, relation, slot, row);
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(relation, NoLock);
+	return found;
+}
+
+void
+KeyedRowUpdate(const KeyedTable *table, const Datum *key,
+			   Statement *statement, const Arguments *arguments)
+{
+	const KeyedTable place_only = {table->name};
+
+	for (int i = 0; i < UPDATE_TRIES; i++)
+	{
+		Arguments	with_place = *arguments;
+		KeyedRow	row;
+
+		if (!KeyedRowRead(&place_only, key, &row))
+			break;
+		ArgumentDatum(&with_place, PointerGetDatum(&row.place));
+		if (StatementRun(statement, &with_place) == 1)
+			return;
+	}
+	elog(ERROR, "the row to be updated was not found: %s", statement->sql);
+}
+
+char *
+KeyedText(const KeyedRow *row, int column)
+{
+	return row->nulls[column] ? NULL : TextDatumGetCString(row->values[column]);
+}
+
+int64
+KeyedMoney(const KeyedRow *row, int column)
+{
+	return MoneyFromColumn(row->values[column]);
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyed_row.h
+ *		Rows looked up by primary key, and updated, without locking the index.
+ *
+ * A serializable transaction that looks up a row by an index leaves a predicate
+ * lock on the index page, which hundreds of rows share; an update of any of them
+ * that finds no room in its heap page writes that page.  Two commands that have
+ * nothing in common can so fail each other with 40001.  What advisory locks keep
+ * apart is therefore read here: the row is locked, the index is not.
+ *
+ * So a row that is *not* there is not locked either.  Who decides by that holds a
+ * lock of lock.h under which nobody else adds it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_KEYED_ROW_H
+#define WASHMINUTE_KEYED_ROW_H
+
+#include "storage/itemptr.h"
+
+#include "base/statement.h"
+
+#define KEYED_COLUMNS_MAX 20
+
+/* A table of washminute_data whose key is of texts and uuids, and what is read of it. */
+typedef struct KeyedTable
+{
+	const char *name;
+	const char *columns[KEYED_COLUMNS_MAX + 1];
+} KeyedTable;
+
+/* A row's columns, copied into the current memory context, and where it was. */
+typedef struct KeyedRow
+{
+	Datum		values[KEYED_COLUMNS_MAX];
+	bool		nulls[KEYED_COLUMNS_MAX];
+	ItemPointerData place;
+} KeyedRow;
+
+/*
+ * Read the row with that key on the latest snapshot; false where there is none.
+ * The caller needs the rights that a SELECT of all rows needs.
+ */
+extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row);
+
+/*
+ * Run a statement that updates the row with that key, found by its place: the
+ * last parameter, a tid, of "WHERE ctid = $n", to which no argument is given yet.
+ * It must touch exactly one row.
+ */
+extern void KeyedRowUpdate(const KeyedTable *table, const Datum *key,
+						   Statement *statement, const Arguments *arguments);
+
+/* Columns by their number in the table's list, from 0.  Text is NULL for SQL's NULL. */
+extern char *KeyedText(const KeyedRow *row, int column);
+extern int64 KeyedMoney(const KeyedRow *row, int column);	/* centimes */
+
+#define KeyedIsNull(row, column) ((row)->nulls[column])
+#define KeyedBool(row, column) DatumGetBool((row)->values[column])
+#define KeyedInt(row, column) DatumGetInt32((row)->values[column])
+#define KeyedFloat8(row, column) DatumGetFloat8((row)->values[column])
+#define KeyedUuid(row, column) DatumGetUUIDP((row)->values[column])
+#define KeyedTimeOr(row, column, otherwise) \
+	((row)->nulls[column] ? (otherwise) : DatumGetTimestampTz((row)->values[column]))
+
+#endif							/* WASHMINUTE_KEYED_ROW_H */
