@@ -21,6 +21,10 @@ AS $$
    WHERE (r.status IN ('accepted', 'en_route', 'arrived', 'in_progress')) <> (j.job_id IS NOT NULL)
       OR j.washman_id <> r.washman_id
   UNION ALL
+  SELECT 'every job is of a request', j.job_id::text
+    FROM washminute_data.jobs AS j
+   WHERE NOT EXISTS (SELECT FROM washminute_data.washing_requests AS r WHERE r.request_id = j.request_id)
+  UNION ALL
   SELECT 'a request that was done has exactly one job with that outcome', r.request_id::text
     FROM washminute_data.washing_requests AS r
     LEFT JOIN (SELECT j.request_id, j.washman_id, j.outcome, pg_catalog.count(*) AS jobs

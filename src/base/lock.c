@@ -35,7 +35,7 @@ LockTag(LockClass class, uint64 hash)
 
 /* Wait for the lock with lock_timeout set to ours, restored by the caller. */
 static void
-LockWait(const LOCKTAG *tag)
+WaitFor(const LOCKTAG *tag, LOCKMODE mode)
 {
 	char		milliseconds[16];
 
@@ -43,23 +43,22 @@ LockWait(const LOCKTAG *tag)
 	(void) set_config_option("lock_timeout", milliseconds,
 							 PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	(void) LockAcquire(tag, ExclusiveLock, false, false);
+	(void) LockAcquire(tag, mode, false, false);
 }
 
 static void
-LockTake(LockClass class, uint64 hash)
+LockTake(const LOCKTAG *tag, LOCKMODE mode)
 {
-	LOCKTAG		tag = LockTag(class, hash);
 	MemoryContext context = CurrentMemoryContext;
 	int			nest_level;
 
-	if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquire(tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL)
 		return;
 
 	nest_level = NewGUCNestLevel();
 	PG_TRY();
 	{
-		LockWait(&tag);
+		WaitFor(tag, mode);
 	}
 	PG_CATCH();
 	{
@@ -91,7 +90,18 @@ HashUuid(const pg_uuid_t *uuid)
 void
 LockRequest(const pg_uuid_t *request_id)
 {
-	LockTake(LOCK_REQUEST, HashUuid(request_id));
+	LOCKTAG		tag = LockTag(LOCK_REQUEST, HashUuid(request_id));
+
+	LockTake(&tag, ExclusiveLock);
+}
+
+void
+LockRequestAwait(const pg_uuid_t *request_id)
+{
+	LOCKTAG		tag = LockTag(LOCK_REQUEST, HashUuid(request_id));
+
+	LockTake(&tag, ShareLock);
+	LockRelease(&tag, ShareLock, false);
 }
 
 bool
@@ -105,7 +115,9 @@ LockRequestIfFree(const pg_uuid_t *request_id)
 void
 LockWashman(const char *washman_id)
 {
-	LockTake(LOCK_WASHMAN, HashText(washman_id, 0));
+	LOCKTAG		tag = LockTag(LOCK_WASHMAN, HashText(washman_id, 0));
+
+	LockTake(&tag, ExclusiveLock);
 }
 
 bool
@@ -119,7 +131,9 @@ LockWashmanIfFree(const char *washman_id)
 void
 LockIdempotencyKey(const char *actor_id, const char *key)
 {
-	LockTake(LOCK_IDEMPOTENCY, HashText(key, HashText(actor_id, 0)));
+	LOCKTAG		tag = LockTag(LOCK_IDEMPOTENCY, HashText(key, HashText(actor_id, 0)));
+
+	LockTake(&tag, ExclusiveLock);
 }
 
 void

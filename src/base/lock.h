@@ -39,6 +39,12 @@ extern void LockRequest(const pg_uuid_t *request_id);
 extern void LockWashman(const char *washman_id);
 extern void LockIdempotencyKey(const char *actor_id, const char *key);
 
+/*
+ * Wait until nobody holds the request's lock, and take none: all who wait so go on
+ * at the same time, where they would follow one another for the lock itself.
+ */
+extern void LockRequestAwait(const pg_uuid_t *request_id);
+
 /* One flush of positions at a time: waits as lock_timeout says. */
 extern void LockFlush(void);
 

@@ -9,7 +9,9 @@
  * cover whole index pages.  So:
  *
  *	1. A look without locks: whoever comes after the winner leaves at once.
- *	2. The request's lock, then the washman's (lock.h).
+ *	2. The request's lock, then the washman's (lock.h).  Whoever finds the first
+ *	   taken waits until it is free and looks again before he asks for it: then
+ *	   the winner's commit lets all losers go at once, not one after the other.
  *	3. Everything that decides is then read on the latest snapshot, one row at a
  *	   time by primary key, and without a predicate lock on the index
  *	   (keyed_row.h): whoever changes such a row holds one of these locks, and
@@ -415,7 +417,13 @@ accept_request_body(FunctionCallInfo fcinfo)
 	UserRequireKind(washman_id, "washman");
 	RequestRequireOpen(&request, washman_id);
 
-	LockRequest(request_id);
+	if (!LockRequestIfFree(request_id))
+	{
+		LockRequestAwait(request_id);
+		RequestRead(request_id, &request);
+		RequestRequireOpen(&request, washman_id);
+		LockRequest(request_id);
+	}
 	RequestRead(request_id, &request);
 	RequestRequireOpen(&request, washman_id);
 	LockWashman(washman_id);

@@ -1,5 +1,5 @@
 # Unrelated acceptances do not disturb each other, however long somebody holds a
-# snapshot: 32 pgbench clients, each with washmen of its own, 500 in all, accept
+# snapshot: 32 pgbench clients, each with washmen of its own, 250 in all, accept
 # requests that only they try to get, while a transaction that does nothing keeps
 # old versions of rows from being pruned.  So the pages fill, and updates write the
 # indexes.  If an acceptance held a predicate lock on an index page where others
@@ -17,9 +17,9 @@ use Test::More;
 use Washminute;
 
 my $CLIENTS = 32;
-my $WASHMEN = 500;
+my $WASHMEN = 250;
 my $OFFERS = 16;
-my $ROUNDS = 120;           # acceptances of each client
+my $ROUNDS = 70;            # acceptances of each client
 
 my $node = washminute_node('main', conf => <<'CONF');
 max_connections = 120
