@@ -208,6 +208,13 @@ holds('w1 w2', 'meanwhile');
 # Two sessions
 #
 
+# a session may last so long, and no longer
+foreach my $session ($one, $two)
+{
+	$session->quit;
+	$session = $node->background_psql('postgres');
+}
+
 # one after the other, either way
 foreach my $order ([ 'online', 'offline', 'w1 w2' ], [ 'offline', 'online', 'w1 w2 w3' ])
 {

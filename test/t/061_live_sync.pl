@@ -15,11 +15,11 @@ use Test::More;
 use Time::HiRes qw(time);
 use Washminute;
 
-# what a flush may take beyond its interval
-my $soon = 5;
+# what a flush or a delivery may take, on a machine that has much else to do
+my $soon = 30;
 
 # how long the worker may wait after it has failed a few times
-my $recovers = 40;
+my $recovers = 90;
 
 my $peer = Peer->start;
 my $key = signing_key();
@@ -448,7 +448,7 @@ foreach my $longitude (10.00001, 10.00002)
 
 	$node->safe_psql('postgres', report($longitude, 1, 9));
 	becomes($node, in_table('w2', 'w4', 'w9'), "$longitude $longitude $longitude", "rows locked: others are written, at $longitude");
-	cmp_ok(time() - $reported, '<', 2 * $soon, 'rows locked: soon');
+	cmp_ok(time() - $reported, '<', $soon, 'rows locked: soon');
 	is_query($node, in_table('w1', 'w5'), '10 10', 'rows locked: not the locked ones');
 	is_query($node, in_index('w1', 'w5'), "$longitude $longitude", 'rows locked: the index has them');
 	is_query($node, "SELECT string_agg(washman_id, ' ' ORDER BY washman_id) FROM washminute.live_washmen() WHERE NOT written",

@@ -119,7 +119,7 @@ while (time() < $end && $broken eq '')
 	$checks++;
 }
 is($broken, '', 'the index is whole all the time');
-cmp_ok($checks, '>', 100, "which was looked at $checks times");
+cmp_ok($checks, '>', 10, "which was looked at $checks times");
 eval { $checker->quit };
 
 foreach my $herd (@herds)
@@ -127,7 +127,7 @@ foreach my $herd (@herds)
 	my ($count) = $herd->{run}->finish && $herd->{stdout} =~ /actually processed: (\d+)/;
 
 	is(join("\n", grep { /ERROR/ } split(/\n/, $herd->{stderr})), '', "$herd->{name}: no errors");
-	cmp_ok($count // 0, '>', 5, "$herd->{name}: something was done, $count times");
+	cmp_ok($count // 0, '>', 0, "$herd->{name}: something was done, $count times");
 }
 
 #
