@@ -157,7 +157,7 @@ RunOneApart(const pg_uuid_t *request_id)
 }
 
 void
-RequestsRunDue(int limit, DueCounts *counts)
+RequestsRunDue(int limit, TimestampTz until, DueCounts *counts)
 {
 	Arguments	arguments = {0};
 	pg_uuid_t **due;
@@ -170,13 +170,14 @@ RequestsRunDue(int limit, DueCounts *counts)
 	for (uint64 row = 0; row < count; row++)
 		due[row] = RowUuid(row, 1);
 
-	*counts = (DueCounts) {.due = (int) count};
-	for (uint64 i = 0; i < count; i++)
+	*counts = (DueCounts) {0};
+	for (uint64 i = 0; i < count && (i == 0 || GetCurrentTimestamp() < until); i++)
 	{
 		DueOutcome	outcome;
 
 		CHECK_FOR_INTERRUPTS();
 		outcome = RunOneApart(due[i]);
+		counts->due++;
 		counts->left += outcome == DUE_LEFT;
 		counts->expired += outcome == DUE_EXPIRED;
 	}
@@ -195,13 +196,13 @@ expire_due_body(FunctionCallInfo fcinfo)
 {
 	DueCounts	counts;
 
-	RequestsRunDue(EXPIRE_BATCH, &counts);
+	RequestsRunDue(EXPIRE_BATCH, DT_NOEND, &counts);
 	PG_RETURN_INT32(counts.expired);
 }
 
 /*
- * _run_due_requests(batch): the same for at most so many; how many were done, and
- * when the next one is due.
+ * _run_due_requests(batch, milliseconds): the same for at most so many, and none is
+ * begun later than that; how many were done, and when the next one is due.
  */
 static Datum
 run_due_requests_body(FunctionCallInfo fcinfo)
@@ -210,7 +211,8 @@ run_due_requests_body(FunctionCallInfo fcinfo)
 	Datum		values[2];
 	bool		nulls[2] = {false};
 
-	RequestsRunDue(PG_GETARG_INT32(0), &counts);
+	RequestsRunDue(PG_GETARG_INT32(0),
+				   GetCurrentTimestamp() + PG_GETARG_INT32(1) * INT64CONST(1000), &counts);
 	values[0] = Int32GetDatum(counts.due - counts.left);
 	values[1] = TimestampTzGetDatum(RequestsNextDue());
 	CommandReturnRow(fcinfo, values, nulls);

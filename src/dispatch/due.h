@@ -8,6 +8,8 @@
 #ifndef WASHMINUTE_DUE_H
 #define WASHMINUTE_DUE_H
 
+#include "utils/timestamp.h"
+
 typedef struct DueCounts
 {
 	int			due;			/* that were looked at */
@@ -16,10 +18,12 @@ typedef struct DueCounts
 } DueCounts;
 
 /*
- * Do what is due for at most so many requests: decide, offer to more, expire.
+ * Do what is due for at most so many requests: decide, offer to more, expire.  None
+ * but the first is begun after `until`, by the real clock: all stay locked until the
+ * transaction ends.
  * Those that another session works on are left for the next call.  Needs an SPI
  * connection.
  */
-extern void RequestsRunDue(int limit, DueCounts *counts);
+extern void RequestsRunDue(int limit, TimestampTz until, DueCounts *counts);
 
 #endif							/* WASHMINUTE_DUE_H */

@@ -63,7 +63,7 @@ run_due_body(FunctionCallInfo fcinfo)
 		PG_RETURN_INT32(0);
 
 	IdentityBecomeOwner(&saved);
-	RequestsRunDue(DUE_BATCH, &counts);
+	RequestsRunDue(DUE_BATCH, DT_NOEND, &counts);
 	CleanIdempotencyKeys();
 	IdentityRestore(&saved);
 	PG_RETURN_INT32(counts.expired);

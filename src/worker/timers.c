@@ -30,8 +30,12 @@
 #include "worker/timers.h"
 #include "worker/transaction.h"
 
-/* Requests of one transaction. */
+/*
+ * Requests of one transaction, and milliseconds after which it begins no more: it
+ * holds their locks until it ends, and whoever accepts or cancels one waits.
+ */
 #define TIMERS_BATCH 50
+#define TIMERS_MS 20
 
 /* Before those are looked at again that another session works on. */
 #define BUSY_PAUSE (SECOND / 5)
@@ -40,7 +44,7 @@
 #define FAILED_PAUSE_LONGEST (60 * SECOND)
 
 static Statement run_due = {
-	"SELECT done, next_due FROM washminute._run_due_requests($1)", 1, {INT4OID}
+	"SELECT done, next_due FROM washminute._run_due_requests($1, $2)", 2, {INT4OID, INT4OID}
 };
 
 static MemoryContext timers_context = NULL;
@@ -86,6 +90,7 @@ RunDue(bool unused)
 
 	IdentityBecomeOwner(&saved);
 	ArgumentDatum(&arguments, Int32GetDatum(TIMERS_BATCH));
+	ArgumentDatum(&arguments, Int32GetDatum(TIMERS_MS));
 	StatementRunOne(&run_due, &arguments);
 	done = DatumGetInt32(RowDatum(0, 1));
 	next_due = RowTime(0, 2);

@@ -98,6 +98,11 @@ DROP TRIGGER regress_fail ON washminute_data.request_timers;
 SELECT washminute.run_due() AS expired;
 SELECT washminute.set_clock('2026-07-01 12:31+00', 0);
 SELECT washminute.run_due() AS expired;
+-- the worker's part takes no longer than it may, but does one at least
+SELECT test_helpers.book('scheduler_part_' || n, 'scheduler_c', '{exterior}', -9.60, 30.30, 'card') FROM generate_series(1, 3) AS n;
+SELECT washminute.set_clock('2026-07-01 12:45+00', 0);
+SELECT done, next_due <= washminute.now() AS more FROM washminute._run_due_requests(50, 0);
+SELECT done, next_due <= washminute.now() AS more FROM washminute._run_due_requests(50, 3600000);
 RESET client_min_messages;
 DROP FUNCTION test_helpers.note_worker(), test_helpers.fail();
 DROP TABLE test_helpers.workers;
