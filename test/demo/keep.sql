@@ -30,13 +30,13 @@ $$;
 CREATE TRIGGER keep_told AFTER INSERT ON washminute_data.outbox REFERENCING NEW TABLE AS queued
 FOR EACH STATEMENT EXECUTE FUNCTION washminute_demo.keep_told();
 
-CREATE TABLE washminute_demo.expired (event text, recipient_id text, token text, data jsonb);
+CREATE TABLE washminute_demo.expired (event text, recipient_id text, token text, data jsonb, attempts integer);
 
 CREATE FUNCTION washminute_demo.keep_expired() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO washminute_demo.expired
-  SELECT OLD.event, OLD.recipient_id, OLD.token, OLD.data
+  SELECT OLD.event, OLD.recipient_id, OLD.token, OLD.data, OLD.attempts
    WHERE NOT EXISTS (
     SELECT FROM washminute_data.outbox AS o
      WHERE o.lane = 'push' AND o.listener = '' AND o.xid = pg_current_xact_id() AND OLD.token IS NULL

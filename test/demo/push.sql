@@ -38,7 +38,8 @@ SELECT count(*) AS untold, count(*) > 0 AS is_untold
 
 -- what has not left, and why; a row that is for whoever has an offer is for nobody yet
 CREATE TEMP TABLE kept (event, user_id, token, why) AS
-SELECT event, recipient_id, token, 'expired' FROM washminute_demo.expired WHERE recipient_id IS NOT NULL
+SELECT event, recipient_id, token, CASE WHEN attempts > 1 THEN 'tried' ELSE 'expired' END
+  FROM washminute_demo.expired WHERE recipient_id IS NOT NULL
 UNION ALL
 SELECT event, recipient_id, token, state FROM outbox WHERE lane = 'push' AND recipient_id IS NOT NULL;
 
@@ -63,8 +64,12 @@ SELECT event, locale,
        coalesce(sum(messages) FILTER (WHERE what = 'gone'), 0) AS gone,
        coalesce(sum(messages) FILTER (WHERE what = 'none'), 0) AS none,
        coalesce(sum(CASE WHEN what = 'due' THEN messages
-                         WHEN what IN ('delivered', 'expired', 'dead') THEN -messages END), 0) AS missing
+                         WHEN what IN ('delivered', 'expired', 'dead') THEN -messages END), 0) AS missing,
+       coalesce(sum(messages) FILTER (WHERE what = 'tried'), 0) AS tried
   FROM ends GROUP BY event, locale;
+
+-- expired after an attempt whose answer was lost: it may have arrived before
+UPDATE sums SET expired = expired + missing, missing = 0 WHERE missing BETWEEN 1 AND tried;
 
 \echo
 \echo 'Push messages on the phones, by language, and what became of the others:'
