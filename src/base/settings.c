@@ -228,17 +228,30 @@ SettingsReadZone(const char *zone_code, Settings *settings)
 	}
 }
 
+/* The greatest value that a setting has in any zone. */
+static double
+GreatestOfZones(size_t offset)
+{
+	Settings	settings;
+	double		greatest;
+
+	SettingsRead(&settings);
+	greatest = *(double *) ((char *) &settings + offset);
+	for (int i = 0; i < kept_zone_count; i++)
+		greatest = Max(greatest, *(double *) ((char *) &kept_zones[i].settings + offset));
+	return greatest;
+}
+
 double
 SettingsWidestRing(void)
 {
-	Settings	settings;
-	double		widest;
+	return GreatestOfZones(offsetof(Settings, radius_limit_m));
+}
 
-	SettingsRead(&settings);
-	widest = settings.radius_limit_m;
-	for (int i = 0; i < kept_zone_count; i++)
-		widest = Max(widest, kept_zones[i].settings.radius_limit_m);
-	return widest;
+double
+SettingsLongestOffer(void)
+{
+	return GreatestOfZones(offsetof(Settings, offer_seconds));
 }
 
 /* washminute._settings_changed(): every session reads the settings anew. */

@@ -64,8 +64,9 @@ extern void SettingsRead(Settings *settings);
 /* The same as they are in a zone, whose values of its own come first. */
 extern void SettingsReadZone(const char *zone_code, Settings *settings);
 
-/* The widest radius_limit_m of all zones. */
+/* The widest radius_limit_m, and the longest offer_seconds, of all zones. */
 extern double SettingsWidestRing(void);
+extern double SettingsLongestOffer(void);
 
 /* Are they, so that SettingsRead runs no SQL? */
 extern bool SettingsAreKept(void);

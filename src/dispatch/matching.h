@@ -12,11 +12,12 @@
 #include "utils/uuid.h"
 
 #include "base/clock.h"
+#include "base/settings.h"
 #include "dispatch/eligibility.h"
 
 /*
  * SQL: how many offers of other requests he holds that still stand.  None that began
- * earlier than OFFERS_STAND_SINCE can: offer_seconds is 1800 at most.
+ * earlier than OFFERS_STAND_SINCE can.
  */
 #define OPEN_OFFERS(alias, request, now, since) \
 	"SELECT pg_catalog.count(*) FROM washminute_data.offers AS o" \
@@ -24,7 +25,7 @@
 	" WHERE o.washman_id = " alias ".washman_id AND o.offered_at > " since \
 	"   AND o.expires_at > " now " AND o.declined_at IS NULL" \
 	"   AND o.request_id <> " request " AND r.status = 'pending'"
-#define OFFERS_STAND_SINCE (ClockNow() - 1800 * USECS_PER_SEC)
+#define OFFERS_STAND_SINCE (ClockNow() - SETTING_USECS(SettingsLongestOffer(), 1))
 
 typedef struct MatchQuery
 {

@@ -166,7 +166,9 @@ INSERT INTO changes VALUES
      VALUES (now(), 'card_clearing', 'receivables', 1, 'receivable', test_helpers.order_of('invariants_done'))$$),
   (57, 'transfers are between the accounts of their purpose',
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose)
-     VALUES (now(), 'card_clearing', 'payouts_paid', 1, 'payout')$$);
+     VALUES (now(), 'card_clearing', 'payouts_paid', 1, 'payout')$$),
+  (58, 'every job is of a request',
+   $$UPDATE washminute_data.jobs SET request_id = gen_random_uuid() WHERE request_id = test_helpers.request('invariants_done')$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
