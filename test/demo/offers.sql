@@ -49,16 +49,17 @@ SELECT (SELECT count(*) FROM washing_requests WHERE status = 'expired') AS expir
        (SELECT sum(amount) FROM receivables WHERE settled_at IS NULL) AS "owed"
   FROM (SELECT r.status, r.washman_id, o.fee FROM washing_requests AS r JOIN orders AS o USING (order_id)) AS r;
 
--- A wave that finds nobody leaves no trace: the next one is as much later.
+-- How late waves are.  One that finds nobody leaves no trace, so where the next comes
+-- after more than the time of two, one was missed out.
 CREATE TEMP TABLE late AS
-SELECT gap - :wave_seconds * floor(gap / :wave_seconds) AS seconds
+SELECT gap - :wave_seconds AS seconds
   FROM (SELECT extract(epoch FROM at - lag(at) OVER (PARTITION BY request_id ORDER BY wave)) AS gap FROM waves) AS g
- WHERE gap IS NOT NULL;
+ WHERE gap < 2 * :wave_seconds;
 
 SELECT coalesce(round(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::numeric, 3), 0) AS late_p50,
-       coalesce(round(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds)::numeric, 3), 0) AS late_p99,
-       count(*) AS later_waves
+       coalesce(round(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds)::numeric, 3), 0) AS late_p99
   FROM late \gset
+SELECT count(*) AS later_waves FROM waves WHERE wave > 1 \gset
 SELECT count(*) FILTER (WHERE wave = '1') AS in_wave_1, count(*) FILTER (WHERE wave = '2') AS in_wave_2,
        count(*) FILTER (WHERE wave = '3 and later') AS in_wave_3,
        count(*) FILTER (WHERE wave = 'again') AS again,
