@@ -71,6 +71,7 @@ AS $$ SELECT string_agg(n.washman_id, ' ') FROM washminute.nearby_washmen(-7.61,
 --
 
 SELECT pg_temp.book('s1');
+SELECT washminute.flush_locations() >= 0 AS flushed;
 SELECT pg_temp.suspend('1');
 SELECT status, suspended_at FROM washminute_data.washmen WHERE washman_id = 'operators_1';
 SELECT event, request_id, actor_id, at, data FROM washminute_data.events WHERE event IN ('washmanSuspended', 'washmanReinstated') AND data->>'washmanId' = 'operators_1' ORDER BY event_id;
