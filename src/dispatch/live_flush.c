@@ -99,6 +99,16 @@ FlushedAdd(uint32 slot)
 
 	if (flushed_count == flushed_capacity)
 		return false;			/* next time */
+
+	/*
+	 * Whoever comes online in a transaction that has not ended may not be there yet
+	 * for others to see, and nothing would be written of him.
+	 */
+	if (live.cold[slot].reservations > 0 && !(hot->flags & SLOT_ONLINE))
+	{
+		pg_atomic_write_u32(&live.control->dirty, 1);
+		return true;
+	}
 	flushed[flushed_count++] = (Flushed) {
 		slot, SlotGeneration(hot),
 		{hot->longitude, hot->latitude, hot->at, live.cold[slot].accuracy_m},
