@@ -419,6 +419,24 @@ is($peer->stats('gone')->{requests}, 6, 'tried too often: it is not sent');
 $node->safe_psql('postgres', "DELETE FROM washminute_data.outbox WHERE state = 'dead'");
 
 #
+# What waits for its next attempt, hurried by the README's statements
+#
+
+my ($hurry) = slurp_file("$FindBin::RealBin/../../README.md") =~ /^(UPDATE washminute_data\.outbox SET due_at = NULL.*?)^```/ms;
+hook('late');
+$node->safe_psql('postgres', q{INSERT INTO washminute_data.outbox (lane, listener, event, data, created_at, due_at, attempts, last_error)
+  SELECT 'webhook', 'late', 'test', jsonb_build_object('n', n), now(), clock_timestamp() + interval '1 hour', 1 - n, CASE n WHEN 0 THEN 'HTTP status 500' END
+    FROM generate_series(0, 1) AS n});
+$node->reload;
+neighbour_hears('while one waits');
+is($peer->stats('late')->{requests}, 0, 'late: its time is in an hour');
+$node->safe_psql('postgres', $hurry);
+$peer->becomes('late', requests => 1, 'late: it is sent at once');
+becomes($node, "SELECT string_agg(data::text, ' ') FROM washminute_data.outbox WHERE listener = 'late'", '{"n": 1}',
+	'late: and nothing that was meant for later');
+$node->safe_psql('postgres', "DELETE FROM washminute_data.outbox WHERE listener = 'late'");
+
+#
 # Many answers at once that ask to wait, and say not how long
 #
 
