@@ -110,11 +110,11 @@ foreach my $name (sort keys %scripts)
 my $position = log_position($node);
 my $end = time() + $seconds;
 my ($checks, $broken) = (0, '');
-my $checker = $node->background_psql('postgres');
+my $checker = $node->background_psql('postgres', on_error_stop => 0);
 while (time() < $end && $broken eq '')
 {
 	$checker->query('SELECT washminute._check_live_index()');
-	$broken = $checker->{stderr};
+	$broken = join('', grep { /ERROR|DETAIL|FATAL/ } split(/^/m, $checker->{stderr}));
 	$checker->{stderr} = '';
 	$checks++;
 }
