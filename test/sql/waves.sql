@@ -462,6 +462,16 @@ SELECT pg_temp.answer('ranked8', 'l3');
 SELECT pg_temp.due('16:00:16'), pg_temp.state('ranked8');
 SELECT test_helpers.cancel('waves_ranked8', 'waves_admin');
 
+-- not even the answer of one who is not asked again
+SELECT pg_temp.clock('16:05');
+SELECT pg_temp.book('ranked11'), pg_temp.answer('ranked11', 'l1'), pg_temp.answer('ranked11', 'l3');
+SELECT pg_temp.due('16:05:08'), pg_temp.state('ranked11');
+UPDATE washminute_data.settings SET value = 1 WHERE name = 'offer_size';
+SELECT test_helpers.advance('waves_ranked11', 'waves_l1', 'pending'), pg_temp.due('16:05:16'), pg_temp.state('ranked11');
+SELECT wave, washmen FROM pg_temp.offers('ranked11');
+UPDATE washminute_data.settings SET value = 10 WHERE name = 'offer_size';
+SELECT test_helpers.cancel('waves_ranked11', 'waves_admin');
+
 -- who answered in time has the job, although the request would be over by then
 SELECT pg_temp.clock('16:10');
 SELECT pg_temp.book('ranked9');
