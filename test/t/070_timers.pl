@@ -20,7 +20,7 @@ my $soon = 5;
 
 my $expo = Expo->start;
 my $node = washminute_node('main', init => { allows_streaming => 1 },
-	conf => $expo->conf . "restart_after_crash = on\nlog_statement = none\nautovacuum = off\n");
+	conf => $expo->conf . "washminute.run_timers = on\nrestart_after_crash = on\nlog_statement = none\nautovacuum = off\n");
 
 sub sql
 {
@@ -136,7 +136,7 @@ sub told
 # no more washmen near than these; the zones are open at any hour
 sql(people(40));
 sql("UPDATE washminute_data.service_zones SET opens_at = '00:00', closes_at = '24:00'");
-set(wave_seconds => 1, offer_size => 10, max_open_offers => 1000);
+set(wave_seconds => 1, offer_seconds => 45, offer_size => 10);
 policy('broadcast');
 worker_becomes($node, 'running', 'the worker runs');
 
@@ -317,6 +317,9 @@ is_query($node, "SELECT count(*) FROM (SELECT FROM washminute_data.events AS e J
 is_query($node, "SELECT count(*) FROM (SELECT FROM washminute_data.events AS e JOIN washminute_data.washing_requests AS r USING (request_id)
     WHERE e.event = 'requestOffered' AND r.status = 'pending' GROUP BY request_id HAVING count(*) <> max((e.data->>'wave')::int) OR count(*) < 3) AS missing", 0,
 	'none is missing, and each request has had some');
+is_query($node, "SELECT count(*) FROM (SELECT e.at - lag(e.at) OVER (PARTITION BY request_id ORDER BY event_id) AS since
+    FROM washminute_data.events AS e JOIN washminute_data.washing_requests AS r USING (request_id)
+    WHERE e.event = 'requestOffered' AND r.status = 'pending') AS e WHERE since < interval '1 s'", 0, 'none came before it was due');
 is(count_in_log($node, qr/deadlock|could not|ERROR:/, $position), 0, 'nobody got into the way of another');
 set(request_seconds => 1);
 my $last_event = sql('SELECT max(event_id) FROM washminute_data.events');
