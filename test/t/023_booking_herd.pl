@@ -16,7 +16,7 @@ my $KEYS = 100;     # of each of the two customers
 
 my $node = washminute_node('main', conf => "log_statement = none\n");
 
-$node->safe_psql('postgres', <<'SQL');
+$node->safe_psql('postgres', one_wave() . <<'SQL');
 SELECT washminute.set_clock('2030-01-07 12:00+00', 0);
 SELECT washminute.upsert_user(c, 'customer') FROM unnest('{c0,c1}'::text[]) AS c;
 SELECT washminute.upsert_user('w' || n, 'washman'), washminute.report_location('w' || n, -7.61, 33.59),
