@@ -79,6 +79,7 @@ sub are_told
 my %locale = (amina => 'en', w1 => 'en', w2 => 'fr', w3 => 'ar', w5 => 'en', zineb => 'en');
 
 sql(noon() . people(5) . device('outsider', $expo->token('outsider')));
+sql("UPDATE washminute_data.service_zones SET offer_policy = 'broadcast'");	# the clock stands still
 foreach my $user (sort keys %locale)
 {
 	sql("SELECT washminute.register_push_token('$user', '${\$expo->token($user)}');
