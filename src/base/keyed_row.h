@@ -60,6 +60,7 @@ extern int64 KeyedMoney(const KeyedRow *row, int column);	/* centimes */
 #define KeyedBool(row, column) DatumGetBool((row)->values[column])
 #define KeyedInt(row, column) DatumGetInt32((row)->values[column])
 #define KeyedFloat8(row, column) DatumGetFloat8((row)->values[column])
+#define KeyedArray(row, column) DatumGetArrayTypeP((row)->values[column])
 #define KeyedUuid(row, column) DatumGetUUIDP((row)->values[column])
 #define KeyedTimeOr(row, column, otherwise) \
 	((row)->nulls[column] ? (otherwise) : DatumGetTimestampTz((row)->values[column]))

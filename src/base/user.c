@@ -8,31 +8,41 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "base/compat.h"
 #include "base/errors.h"
-#include "base/statement.h"
+#include "base/keyed_row.h"
 #include "base/user.h"
 
-static Statement select_user_kind = {
-	"SELECT $2 = ANY (kinds) FROM washminute_data.users WHERE user_id = $1",
-	2, {TEXTOID, TEXTOID}
+enum UserColumn
+{
+	USER_KINDS
 };
+
+static const KeyedTable users = {"users", {[USER_KINDS] = "kinds"}};
 
 bool
 UserIsKind(const char *user_id, const char *kind)
 {
-	Arguments	arguments = {0};
+	Datum		key = CStringGetTextDatum(user_id);
+	KeyedRow	row;
+	Datum	   *kinds;
+	int			count;
 
-	ArgumentText(&arguments, user_id);
-	ArgumentText(&arguments, kind);
-	if (StatementRun(&select_user_kind, &arguments) == 0)
+	if (!KeyedRowRead(&users, &key, &row))
 	{
 		if (strcmp(kind, "washman") == 0)
 			ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", user_id);
 		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", user_id);
 	}
-	return RowBool(0, 1);
+	deconstruct_array(KeyedArray(&row, USER_KINDS), TEXTOID, -1, false, TYPALIGN_INT,
+					  &kinds, NULL, &count);
+	for (int i = 0; i < count; i++)
+		if (strcmp(TextDatumGetCString(kinds[i]), kind) == 0)
+			return true;
+	return false;
 }
 
 void

@@ -81,15 +81,23 @@ static Statement insert_lines = {
 	2, {UUIDOID, TEXTARRAYOID}
 };
 
+/* The request, and its timer. */
 static Statement insert_request = {
-	"INSERT INTO washminute_data.washing_requests"
-	"  (request_id, order_id, customer_id, zone_code, status, client_location,"
-	"   address, duration_minutes, reservation_at, expires_at, created_at, updated_at)"
-	" VALUES ($1, $2, $3, $4, 'pending',"
-	"         ST_SetSRID(ST_MakePoint($5, $6), 4326)::geography,"
-	"         $7, $8::pg_catalog.int4, $9, $10, $11, $11)",
-	11, {UUIDOID, UUIDOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID, TEXTOID, INT8OID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	"WITH r AS ("
+	"  INSERT INTO washminute_data.washing_requests"
+	"    (request_id, order_id, customer_id, zone_code, status, client_location,"
+	"     address, duration_minutes, reservation_at, expires_at, created_at, updated_at,"
+	"     wave, radius_m, next_wave_at, decide_at)"
+	"  VALUES ($1, $2, $3, $4, 'pending',"
+	"          ST_SetSRID(ST_MakePoint($5, $6), 4326)::geography,"
+	"          $7, $8::pg_catalog.int4, $9, $10, $11, $11,"
+	"          $12::pg_catalog.int4, $13, NULLIF($14, 'infinity'), NULLIF($15, 'infinity'))"
+	"  RETURNING request_id, client_location)"
+	" INSERT INTO washminute_data.request_timers (request_id, due_at, place)"
+	" SELECT request_id, $16, client_location FROM r",
+	16, {UUIDOID, UUIDOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID, TEXTOID, INT8OID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, FLOAT8OID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 static Statement read_answer = {
@@ -120,6 +128,8 @@ typedef struct Booking
 	char	   *zone_code;
 	char	   *zone_closed;	/* NULL, or the facts of that */
 	char	   *reference;
+	Request		request;
+	int			offered;		/* to how many */
 } Booking;
 
 static void
@@ -285,8 +295,9 @@ BookingReference(void)
 }
 
 static void
-InsertOrder(Booking *booking, const pg_uuid_t *order_id)
+InsertOrder(Booking *booking)
 {
+	const pg_uuid_t *order_id = &booking->request.order_id;
 	Arguments	order = {0};
 	Arguments	lines = {0};
 
@@ -304,69 +315,106 @@ InsertOrder(Booking *booking, const pg_uuid_t *order_id)
 	StatementRun(&insert_lines, &lines);
 }
 
+/* The request as it will be stored, before it is offered to anybody. */
 static void
-InsertRequest(const Booking *booking, const pg_uuid_t *order_id,
-			  const pg_uuid_t *request_id, TimestampTz expires_at)
+FillRequest(Booking *booking, const Settings *settings)
 {
+	booking->request = (Request) {
+		.request_id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0)),
+		.order_id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0)),
+		.customer_id = booking->customer_id,
+		.zone_code = booking->zone_code,
+		.status = "pending",
+		.duration_minutes = booking->duration_minutes,
+		.is_reservation = booking->is_reservation,
+		.reservation_at = booking->reservation_at,
+		.expires_at = booking->is_reservation ? booking->reservation_at :
+		ClockNow() + SETTING_USECS(settings->request_seconds, 1),
+		.next_wave_at = DT_NOEND,
+		.decide_at = DT_NOEND,
+		.moved_at = ClockNow(),
+		.order_status = "pending",
+		.by_card = strcmp(booking->payment_method, "card") == 0,
+		.total = booking->total
+	};
+}
+
+static void
+InsertRequest(const Booking *booking)
+{
+	const Request *request = &booking->request;
+	TimestampTz due_at = RequestDueAt(request);
 	Arguments	arguments = {0};
 
-	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
-	ArgumentDatum(&arguments, UUIDPGetDatum(order_id));
-	ArgumentText(&arguments, booking->customer_id);
-	ArgumentText(&arguments, booking->zone_code);
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->order_id));
+	ArgumentText(&arguments, request->customer_id);
+	ArgumentText(&arguments, request->zone_code);
 	ArgumentDatum(&arguments, Float8GetDatum(booking->longitude));
 	ArgumentDatum(&arguments, Float8GetDatum(booking->latitude));
 	ArgumentText(&arguments, booking->address);
-	ArgumentDatum(&arguments, Int64GetDatum(booking->duration_minutes));
-	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(booking->reservation_at),
-						!booking->is_reservation);
-	ArgumentDatum(&arguments, TimestampTzGetDatum(expires_at));
+	ArgumentDatum(&arguments, Int64GetDatum(request->duration_minutes));
+	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(request->reservation_at),
+						!request->is_reservation);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(request->expires_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, Int64GetDatum(request->wave));
+	ArgumentDatum(&arguments, Float8GetDatum(request->radius_m));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(request->next_wave_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(request->decide_at));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(due_at));
 	StatementRunOne(&insert_request, &arguments);
+	WakeForTimer(due_at);
 }
 
-/* Write the booking; the answer as JSON. */
-static char *
+/* What a booking has led to: the beginning of what the log and the answer say. */
+static void
+BookingData(const Booking *booking, JsonObject *data)
+{
+	RequestData(&booking->request, data);
+	JsonText(data, "reference", booking->reference);
+	JsonMoney(data, "total", booking->total);
+}
+
+/* Write the booking, and offer it, if that is to be done now. */
+static void
 BookingWrite(Booking *booking, const Settings *settings)
 {
-	pg_uuid_t  *order_id = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0));
-	pg_uuid_t  *request_id = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0));
 	const char *event = booking->is_reservation ? "scheduledRequest" :
 		"newWashingRequest";
-	TimestampTz expires_at = booking->is_reservation ? booking->reservation_at :
-		ClockNow() + SETTING_USECS(settings->request_seconds, 1);
 	Notice		confirmed = {booking->customer_id, "customer", "bookingConfirmed", DT_NOEND};
-	Request		request;
+	Request    *request = &booking->request;
+	Wave	   *wave = NULL;
 	JsonObject	data;
-	JsonObject	answer;
-	int			offered = 0;
-
-	InsertOrder(booking, order_id);
-	InsertRequest(booking, order_id, request_id, expires_at);
-	RequestRead(request_id, &request);
-
-	RequestData(&request, &data);
-	JsonText(&data, "reference", booking->reference);
-	JsonMoney(&data, "total", booking->total);
-	EventRecord(event, request_id, booking->customer_id, JsonClose(&data));
-	(void) OutboxPush(&confirmed, 1, data.data);
 
 	/* a reservation is offered when it is due, a card job when it is paid */
-	if (!booking->is_reservation && !request.by_card)
-		offered = RequestOffer(&request, settings);
-	else
-		RequestSetTimer(request_id, expires_at);
+	FillRequest(booking, settings);
+	if (!request->is_reservation && !request->by_card)
+		wave = RequestFindWave(request, settings, booking->longitude, booking->latitude);
+	InsertOrder(booking);
+	InsertRequest(booking);
 
-	RequestData(&request, &answer);
-	JsonText(&answer, "reference", booking->reference);
-	JsonMoney(&answer, "total", booking->total);
-	JsonInt(&answer, "washmenOffered", offered);
+	BookingData(booking, &data);
+	EventRecord(event, &request->request_id, booking->customer_id, JsonClose(&data));
+	(void) OutboxPush(&confirmed, 1, data.data);
+	if (wave != NULL)
+		booking->offered = RequestMakeWave(request, settings, wave);
+}
+
+/* The answer, as an idempotency key keeps it. */
+static char *
+BookingAnswer(const Booking *booking)
+{
+	JsonObject	answer;
+
+	BookingData(booking, &answer);
+	JsonInt(&answer, "washmenOffered", booking->offered);
 	return JsonClose(&answer);
 }
 
-/* Return the answer as the function's one row. */
+/* Return a kept answer as the function's one row. */
 static void
-BookingReturn(FunctionCallInfo fcinfo, const char *answer)
+ReturnAnswer(FunctionCallInfo fcinfo, const char *answer)
 {
 	Arguments	arguments = {0};
 	Datum		values[6];
@@ -377,6 +425,22 @@ BookingReturn(FunctionCallInfo fcinfo, const char *answer)
 	for (int column = 1; column <= 5; column++)
 		values[column - 1] = RowDatum(0, column);
 	values[5] = Int32GetDatum((int32) RowInt64(0, 6));
+	CommandReturnRow(fcinfo, values, nulls);
+}
+
+static void
+ReturnBooking(FunctionCallInfo fcinfo, const Booking *booking)
+{
+	Datum		values[6] = {
+		UUIDPGetDatum(&booking->request.order_id),
+		UUIDPGetDatum(&booking->request.request_id),
+		CStringGetTextDatum(booking->reference),
+		MoneyToNumeric(booking->total),
+		CStringGetTextDatum(booking->request.status),
+		Int32GetDatum(booking->offered)
+	};
+	bool		nulls[6] = {false};
+
 	CommandReturnRow(fcinfo, values, nulls);
 }
 
@@ -395,21 +459,24 @@ create_booking_body(FunctionCallInfo fcinfo)
 		answer = IdempotencyBegin(booking.customer_id, "create_booking",
 								  booking.idempotency_key, arguments);
 	}
-	if (answer == NULL)
+	if (answer != NULL)
 	{
-		UserRequireKind(booking.customer_id, "customer");
-		BookingPrice(&booking);
-		BookingZone(&booking);
-		SettingsReadZone(booking.zone_code, &settings);
-		if (booking.is_reservation)
-			BookingCheckReservation(&booking, &settings);
-		if (booking.zone_closed != NULL)
-			ErrorRaise(WM_ZONE_CLOSED, booking.zone_closed);
-		answer = BookingWrite(&booking, &settings);
-		if (booking.idempotency_key != NULL)
-			IdempotencyEnd(booking.customer_id, "create_booking",
-						   booking.idempotency_key, arguments, answer);
+		ReturnAnswer(fcinfo, answer);
+		return (Datum) 0;
 	}
-	BookingReturn(fcinfo, answer);
+
+	UserRequireKind(booking.customer_id, "customer");
+	BookingPrice(&booking);
+	BookingZone(&booking);
+	SettingsReadZone(booking.zone_code, &settings);
+	if (booking.is_reservation)
+		BookingCheckReservation(&booking, &settings);
+	if (booking.zone_closed != NULL)
+		ErrorRaise(WM_ZONE_CLOSED, booking.zone_closed);
+	BookingWrite(&booking, &settings);
+	if (booking.idempotency_key != NULL)
+		IdempotencyEnd(booking.customer_id, "create_booking",
+					   booking.idempotency_key, arguments, BookingAnswer(&booking));
+	ReturnBooking(fcinfo, &booking);
 	return (Datum) 0;
 }

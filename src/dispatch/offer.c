@@ -136,10 +136,13 @@ RequestPlace(const Request *request, double *longitude, double *latitude)
 	*latitude = RowFloat8(0, 2);
 }
 
-void
-RequestMatchQuery(const Request *request, const Settings *settings, MatchQuery *query)
+static void
+FillMatchQuery(const Request *request, const Settings *settings,
+			   double longitude, double latitude, MatchQuery *query)
 {
 	*query = (MatchQuery) {
+		.longitude = longitude,
+		.latitude = latitude,
 		.initial_radius_m = Min(settings->initial_radius_m, settings->radius_limit_m),
 		.radius_step_m = settings->radius_step_m,
 		.radius_limit_m = settings->radius_limit_m,
@@ -158,8 +161,17 @@ RequestMatchQuery(const Request *request, const Settings *settings, MatchQuery *
 			.max_open_offers = (int) settings->max_open_offers
 		}
 	};
-	RequestPlace(request, &query->longitude, &query->latitude);
 	RequestPeriod(request, settings, &query->starts_at, &query->ends_at);
+}
+
+void
+RequestMatchQuery(const Request *request, const Settings *settings, MatchQuery *query)
+{
+	double		longitude;
+	double		latitude;
+
+	RequestPlace(request, &longitude, &latitude);
+	FillMatchQuery(request, settings, longitude, latitude, query);
 }
 
 /* An offer that is about to be made. */
@@ -169,6 +181,12 @@ typedef struct Offer
 	TimestampTz told_at;
 	TimestampTz expires_at;
 } Offer;
+
+struct Wave
+{
+	int			count;
+	Offer	   *offers;
+};
 
 /* The offers as rows, in one statement. */
 static void
@@ -304,43 +322,59 @@ NextWaveAt(TimestampTz now, int count, const Settings *settings)
 		last_told + SETTING_USECS(settings->stagger_seconds, 1);
 }
 
-int
-RequestOffer(Request *request, const Settings *settings)
+Wave *
+RequestFindWave(Request *request, const Settings *settings,
+				double longitude, double latitude)
 {
 	TimestampTz now = ClockNow();
+	Wave	   *wave = palloc0(sizeof(Wave));
 	MatchQuery	query;
 	Candidate  *candidates;
-	Offer	   *offers;
 	double		radius_m;
-	int			count;
 
-	RequestMatchQuery(request, settings, &query);
-	count = MatchNearest(&query, &candidates, &radius_m);
-	if (count == 0 && request->wave > 0)
+	FillMatchQuery(request, settings, longitude, latitude, &query);
+	wave->count = MatchNearest(&query, &candidates, &radius_m);
+	if (wave->count == 0 && request->wave > 0)
 	{
 		/* nobody new: those who have not answered for long */
 		query.offered_since = now - SETTING_USECS(
 			Max(settings->reoffer_seconds, settings->offer_seconds), 1);
-		count = MatchNearest(&query, &candidates, &radius_m);
+		wave->count = MatchNearest(&query, &candidates, &radius_m);
 	}
-	request->next_wave_at = NextWaveAt(now, count, settings);
-	if (count > 0)
-	{
-		request->wave++;
-		request->radius_m = Max(request->radius_m, radius_m);
-		if (settings->offer_policy == POLICY_RANKED)
-			request->decide_at = Min(request->decide_at,
-									 now + SETTING_USECS(settings->ranking_seconds, 1));
-	}
-	RequestWriteWaves(request);
-	if (count == 0)
-		return 0;
+	request->next_wave_at = NextWaveAt(now, wave->count, settings);
+	if (wave->count == 0)
+		return wave;
 
-	offers = palloc(count * sizeof(Offer));
-	for (int i = 0; i < count; i++)
-		offers[i] = OfferTo(request, settings, &candidates[i], ToldAt(now, i, settings));
-	MakeOffers(request, settings, offers, count);
-	return count;
+	request->wave++;
+	request->radius_m = Max(request->radius_m, radius_m);
+	if (settings->offer_policy == POLICY_RANKED)
+		request->decide_at = Min(request->decide_at,
+								 now + SETTING_USECS(settings->ranking_seconds, 1));
+	wave->offers = palloc(wave->count * sizeof(Offer));
+	for (int i = 0; i < wave->count; i++)
+		wave->offers[i] = OfferTo(request, settings, &candidates[i], ToldAt(now, i, settings));
+	return wave;
+}
+
+int
+RequestMakeWave(const Request *request, const Settings *settings, const Wave *wave)
+{
+	if (wave->count > 0)
+		MakeOffers(request, settings, wave->offers, wave->count);
+	return wave->count;
+}
+
+int
+RequestOffer(Request *request, const Settings *settings)
+{
+	double		longitude;
+	double		latitude;
+	Wave	   *wave;
+
+	RequestPlace(request, &longitude, &latitude);
+	wave = RequestFindWave(request, settings, longitude, latitude);
+	RequestWriteWaves(request);
+	return RequestMakeWave(request, settings, wave);
 }
 
 int

@@ -90,11 +90,8 @@ static const KeyedTable orders = {
 	}
 };
 
-static Statement select_transition = {
-	"SELECT event FROM washminute_data.request_transitions"
-	" WHERE from_status = $1 AND to_status = $2 AND actor_kind = $3",
-	3, {TEXTOID, TEXTOID, TEXTOID}
-};
+/* Its key is the status it is moved from, the one it is moved to, and who moves it. */
+static const KeyedTable transitions = {"request_transitions", {"event"}};
 
 static Statement update_request = {
 	"UPDATE washminute_data.washing_requests"
@@ -216,14 +213,16 @@ static char *
 TransitionEvent(const Request *request, const char *to_status,
 				const char *actor_kind)
 {
-	Arguments	arguments = {0};
+	Datum		key[] = {
+		CStringGetTextDatum(request->status),
+		CStringGetTextDatum(to_status),
+		CStringGetTextDatum(actor_kind)
+	};
+	KeyedRow	row;
 	JsonObject	facts;
 
-	ArgumentText(&arguments, request->status);
-	ArgumentText(&arguments, to_status);
-	ArgumentText(&arguments, actor_kind);
-	if (StatementRun(&select_transition, &arguments) == 1)
-		return RowText(0, 1);
+	if (KeyedRowRead(&transitions, key, &row))
+		return KeyedText(&row, 0);
 
 	JsonOpen(&facts);
 	JsonText(&facts, "status", request->status);

@@ -145,6 +145,16 @@ extern void RequestTellOffered(const Request *request);
 extern int	RequestOffer(Request *request, const Settings *settings);
 
 /*
+ * The same in two steps, for a request that is not stored yet: find who is offered
+ * it, and set how far the offers have come; then, once it is, make the offers.
+ */
+typedef struct Wave Wave;
+extern Wave *RequestFindWave(Request *request, const Settings *settings,
+							 double longitude, double latitude);
+extern int	RequestMakeWave(const Request *request, const Settings *settings,
+							const Wave *wave);
+
+/*
  * Begin anew: offer it to all who are near, also to those who were offered it
  * before and have not declined, until expires_at.
  */
