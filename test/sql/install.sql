@@ -33,6 +33,10 @@ DECLARE
   part text;
   parts text := '';
 BEGIN
+  -- or the worker writes them in between
+  IF to_regproc('washminute.flush_locations') IS NOT NULL THEN
+    PERFORM washminute.flush_locations();
+  END IF;
   FOR found IN
     SELECT c.relname FROM pg_class AS c
      WHERE c.relnamespace = 'washminute_data'::regnamespace AND c.relkind = 'r' AND c.relname <> 'instance'

@@ -33,11 +33,9 @@ CONF
 # Requests wait in herd.requests; the sequence herd.round says whose turn it is.
 $node->safe_psql('postgres', one_wave() . <<"SQL");
 SELECT washminute.set_clock('2030-01-07 12:00+00', 0);
-UPDATE washminute_data.settings SET value = $CLIENTS WHERE name = 'offer_size';
 SELECT washminute.upsert_user('c', 'customer');
 SELECT washminute.upsert_user('w' || n, 'washman'),
-       washminute.report_location('w' || n, -7.61 + n * 0.0001, 33.59),
-       washminute.set_washman_status('w' || n, 'online')
+       washminute.report_location('w' || n, -7.61 + n * 0.0001, 33.59)
   FROM generate_series(0, $CLIENTS - 1) AS n;
 
 CREATE SCHEMA herd;
@@ -87,6 +85,15 @@ SQL
 $node->command_ok(
 	[ 'pgbench', '--no-vacuum', '-c', 2, '-t', $BOOKED / 2, '-f', $booking, 'postgres' ],
 	'the requests are booked');
+
+# Nobody has more than a few open offers in practice; here each washman has thousands.
+$node->safe_psql('postgres', <<'SQL');
+INSERT INTO washminute_data.offers (request_id, washman_id, wave, distance_m, located_at, offered_at, expires_at)
+SELECT r.request_id, w.washman_id, 1, 100, r.created_at, r.created_at, r.expires_at
+  FROM washminute_data.washing_requests AS r, washminute_data.washmen AS w;
+UPDATE washminute_data.washing_requests SET wave = 1;
+SELECT washminute.set_washman_status(washman_id, 'online') FROM washminute_data.washmen;
+SQL
 is_query($node, 'SELECT count(*) FROM herd.requests JOIN washminute_data.offers USING (request_id)',
 	$CLIENTS * $BOOKED, 'each was offered to each washman');
 $node->safe_psql('postgres', 'VACUUM ANALYZE');
