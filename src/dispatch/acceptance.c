@@ -245,8 +245,8 @@ static void
 TellOfAcceptance(const Request *request, const char *washman_id, const char *data)
 {
 	Notice		notices[] = {
-		{request->customer_id, "customer", "washmanAssigned", DT_NOEND},
-		{washman_id, "washman", "washmanAssigned", DT_NOEND},
+		{request->customer_id, "customer", "washmanAssigned", NoticeEnd("washmanAssigned")},
+		{washman_id, "washman", "washmanAssigned", NoticeEnd("washmanAssigned")},
 		{NULL, "washman", "offerGone", request->expires_at}
 	};
 

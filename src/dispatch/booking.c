@@ -382,7 +382,9 @@ BookingWrite(Booking *booking, const Settings *settings)
 {
 	const char *event = booking->is_reservation ? "scheduledRequest" :
 		"newWashingRequest";
-	Notice		confirmed = {booking->customer_id, "customer", "bookingConfirmed", DT_NOEND};
+	Notice		confirmed = {
+		booking->customer_id, "customer", "bookingConfirmed", NoticeEnd("bookingConfirmed")
+	};
 	Request    *request = &booking->request;
 	Wave	   *wave = NULL;
 	JsonObject	data;

@@ -360,11 +360,24 @@ RequestCancelOrder(const Request *request, const char *actor_id, int64 fee)
 	}
 }
 
+TimestampTz
+NoticeEnd(const char *event)
+{
+	static const char *const ends[] = {
+		"washCompleted", "customerNoShow", "requestCancelled", "requestExpired"
+	};
+
+	for (int i = 0; i < lengthof(ends); i++)
+		if (strcmp(event, ends[i]) == 0)
+			return ClockNow() + USECS_PER_DAY;
+	return ClockNow() + USECS_PER_HOUR;
+}
+
 void
 RequestTell(const Request *request, const char *user_id, const char *audience,
 			const char *event)
 {
-	Notice		notice = {user_id, audience, event, DT_NOEND};
+	Notice		notice = {user_id, audience, event, NoticeEnd(event)};
 	JsonObject	data;
 
 	RequestData(request, &data);

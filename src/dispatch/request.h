@@ -129,6 +129,12 @@ extern void ChargeFee(const Request *request, const Fee *fee, const char *purpos
 /* Where the car is. */
 extern void RequestPlace(const Request *request, double *longitude, double *latitude);
 
+/*
+ * Until when it is worth telling of an event: how a request has ended for a day, and
+ * what happens before for an hour.
+ */
+extern TimestampTz NoticeEnd(const char *event);
+
 /* A message for one of those whom it concerns. */
 extern void RequestTell(const Request *request, const char *user_id,
 						const char *audience, const char *event);

@@ -390,6 +390,7 @@ PushPrepare(Message *message, const Devices *devices, char *error)
 	push->token = pstrdup(linitial(devices->tokens));
 	push->project = devices->project ? pstrdup(devices->project) : NULL;
 	push->json = PushJson(message, template, push->token);
+	push->looked_up_at = ClockThisMoment();
 	message->extra = push;
 	MemoryContextSwitchTo(previous);
 	if (strlen(push->json) > PUSH_MESSAGE_MAX)

@@ -25,6 +25,7 @@ typedef struct PushMessage
 	bool		learnt;			/* project is news, to be kept */
 	bool		gone;			/* Expo says that there is no such device */
 	char	   *ticket;			/* Expo's, once it has accepted it */
+	TimestampTz looked_up_at;	/* the token, by the business's clock */
 } PushMessage;
 
 /* Read the templates; they are kept until the next time. */

@@ -42,6 +42,20 @@ DeliveryMake(Destination *destination, const List *messages)
 	return delivery;
 }
 
+/* Does a message fit every one of a group? */
+static bool
+FitsGroup(const LaneKind *kind, const List *group, const Message *message)
+{
+	ListCell   *cell;
+
+	if (kind->fits == NULL)
+		return true;
+	foreach(cell, group)
+		if (!kind->fits(lfirst(cell), message))
+			return false;
+	return true;
+}
+
 List *
 DeliveriesMake(Destination *destination, const List *messages, int most)
 {
@@ -59,8 +73,7 @@ DeliveriesMake(Destination *destination, const List *messages, int most)
 		{
 			List	   *group = lfirst(place);
 
-			if (list_length(group) == most ||
-				(kind->fits && !kind->fits(linitial(group), lfirst(cell))))
+			if (list_length(group) == most || !FitsGroup(kind, group, lfirst(cell)))
 				continue;
 			lfirst(place) = lappend(group, lfirst(cell));
 			placed = true;

@@ -88,11 +88,11 @@ $node->command_ok(
 
 # Nobody has more than a few open offers in practice; here each washman has thousands.
 $node->safe_psql('postgres', <<'SQL');
+SELECT washminute.set_washman_status(washman_id, 'online') FROM washminute_data.washmen;
 INSERT INTO washminute_data.offers (request_id, washman_id, wave, distance_m, located_at, offered_at, expires_at)
 SELECT r.request_id, w.washman_id, 1, 100, r.created_at, r.created_at, r.expires_at
   FROM washminute_data.washing_requests AS r, washminute_data.washmen AS w;
-UPDATE washminute_data.washing_requests SET wave = 1;
-SELECT washminute.set_washman_status(washman_id, 'online') FROM washminute_data.washmen;
+UPDATE washminute_data.washing_requests SET wave = 1, radius_m = 5000;
 SQL
 is_query($node, 'SELECT count(*) FROM herd.requests JOIN washminute_data.offers USING (request_id)',
 	$CLIENTS * $BOOKED, 'each was offered to each washman');
