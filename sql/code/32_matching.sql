@@ -26,4 +26,4 @@ LANGUAGE C STABLE PARALLEL UNSAFE ROWS 100
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_explain_match';
 COMMENT ON FUNCTION washminute.explain_match(uuid) IS
-  'Everybody within radius_limit_m of a request, nearest first: whether he was offered it, and why he would not be now (none: he would be): suspended, offline, position_old, declined, busy, balance_below_floor, no_room_for_commission, own_request, outside_ring, others_nearer.';
+  'Everybody within radius_limit_m of a request, nearest first: whether he was offered it, and why he would not be now: suspended, offline, position_old, declined, busy, balance_below_floor, no_room_for_commission, own_request, too_many_offers, outside_ring, others_nearer; next_wave: he would be with the next one.';

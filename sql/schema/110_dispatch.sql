@@ -7,6 +7,11 @@ COMMENT ON COLUMN washminute_data.settings.per_zone IS
 UPDATE washminute_data.settings SET per_zone = true
  WHERE name NOT IN ('balance_floor', 'idempotency_hours', 'max_speed_kmh', 'push_receipt_minutes');
 
+-- Offers are counted, as washmen are.
+ALTER TABLE washminute_data.settings
+  DROP CONSTRAINT settings_washmen_are_whole,
+  ADD CONSTRAINT settings_washmen_are_whole CHECK (unit NOT IN ('washmen', 'offers') OR value = trunc(value));
+
 -- Offers used to be for all who were near, for as long as the request.
 UPDATE washminute_data.settings SET value = 10 WHERE name = 'offer_size' AND value = 50;
 UPDATE washminute_data.settings SET value = 45 WHERE name = 'offer_seconds' AND value = 600;

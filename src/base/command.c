@@ -84,20 +84,30 @@ pg_noreturn static void CommandFailed(const Command *command,
 									  instr_time started);
 
 /*
- * An error of the body.  Checks come before constraints.  So one of class 23
+ * Checks come before constraints.  So a reference to nothing, or a duplicate key,
  * says that the transaction's snapshot, by which foreign keys are checked in
  * repeatable read and serializable, is older than what the command has read; in
- * read committed a duplicate key says that another session was quicker.  A
- * constraint that a user has added is passed on as it is.
+ * read committed a duplicate key says that another session was quicker.
+ */
+static bool
+IsOfOldSnapshot(int sqlstate)
+{
+	if (sqlstate == ERRCODE_UNIQUE_VIOLATION)
+		return true;
+	return IsolationUsesXactSnapshot() &&
+		(sqlstate == ERRCODE_FOREIGN_KEY_VIOLATION || sqlstate == ERRCODE_EXCLUSION_VIOLATION);
+}
+
+/*
+ * An error of the body.  A check that a user has added is passed on as it is, and so
+ * are all others; his own unique index is taken for one of ours.
  */
 static void
 CommandFailed(const Command *command, FunctionCallInfo fcinfo,
 			  const char *correlation_id, instr_time started)
 {
 	ErrorData  *error = CopyErrorData();
-	bool		too_old = IsolationUsesXactSnapshot() ?
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION :
-		error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION;
+	bool		too_old = IsOfOldSnapshot(error->sqlerrcode);
 	JsonObject	facts;
 
 	FlushErrorState();

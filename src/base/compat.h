@@ -53,6 +53,15 @@
 #define compat_primary_key_index(relation) RelationGetPrimaryKeyIndex(relation)
 #endif
 
+/* 18: a scan of an index may be measured */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(relation, index, snapshot, keys) \
+	index_beginscan(relation, index, snapshot, NULL, keys, 0)
+#else
+#define compat_index_beginscan(relation, index, snapshot, keys) \
+	index_beginscan(relation, index, snapshot, keys, 0)
+#endif
+
 /* 17: a set of events belongs to a resource owner, NULL for the session's life */
 #if PG_VERSION_NUM >= 170000
 #define compat_create_wait_event_set(count) CreateWaitEventSet(NULL, count)

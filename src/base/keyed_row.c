@@ -67,7 +67,7 @@ BeginScan(Relation relation, Relation index, const Datum *key)
 		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, type,
 							   index->rd_indcollation[i], get_opcode(equal), key[i]);
 	}
-	scan = index_beginscan(relation, index, SnapshotSelf, count, 0);
+	scan = compat_index_beginscan(relation, index, SnapshotSelf, count);
 	index_rescan(scan, scan_keys, count, NULL, 0);
 	return scan;
 }

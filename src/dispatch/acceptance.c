@@ -16,8 +16,7 @@
  *	   time by primary key, and without a predicate lock on the index
  *	   (keyed_row.h): whoever changes such a row holds one of these locks, and
  *	   writes the index where the row's page is full.  Nothing is read that
- *	   another acceptance inserts: in particular not the washman's other jobs,
- *	   and not the other washmen's offers.
+ *	   another acceptance inserts: in particular not the washman's other jobs.
  *	4. The job's row goes in under a unique index and an exclusion constraint.
  *	   They keep two live jobs of a request, and overlapping jobs of a washman,
  *	   out of the table whatever code runs; their errors become PT409 here.
@@ -26,13 +25,14 @@
  *
  * Where the zone's policy is ranked an acceptance within the time for answers is
  * an answer: it is kept on the washman's own offer, and the nearest of those who
- * answered is given the job by what runs when that time is over (due.c).
+ * answered is given the job by what runs when that time is over (due.c).  Whoever
+ * comes between the one and the other looks for answers, which are other washmen's
+ * offers of the same request: the one range that an acceptance may read.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -48,12 +48,20 @@
 #include "base/money.h"
 #include "base/settings.h"
 #include "base/statement.h"
+#include "base/subtransaction.h"
 #include "dispatch/eligibility.h"
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 
 COMMAND(accept_request, 1);
+
+/* The second wall, see jobs. */
+#define ONE_JOB_PER_REQUEST "jobs_one_live_per_request"
+#define NO_JOBS_AT_ONCE "jobs_washman_times_never_overlap"
+
+/* How long a decision waits for a washman whom another command has locked. */
+#define DECISION_PATIENCE (10 * USECS_PER_SEC)
 
 enum WashmanColumn
 {
@@ -96,6 +104,12 @@ static Statement select_answered = {
 	" WHERE request_id = $1 AND wave > $2 AND answered_at IS NOT NULL AND declined_at IS NULL"
 	" ORDER BY distance_m, washman_id",
 	2, {UUIDOID, INT8OID}
+};
+
+static Statement forget_answers = {
+	"UPDATE washminute_data.offers SET answered_at = NULL"
+	" WHERE request_id = $1 AND answered_at IS NOT NULL",
+	1, {UUIDOID}
 };
 
 static Statement insert_job = {
@@ -221,21 +235,20 @@ InsertJob(const Request *request, const char *washman_id,
 	}
 	PG_CATCH();
 	{
-		int			sqlstate = geterrcode();
+		ErrorData  *error;
 
 		/*
 		 * The error is replaced, not swallowed: the transaction, or the
 		 * caller's subtransaction, is rolled back as before.
 		 */
-		if (sqlstate == ERRCODE_EXCLUSION_VIOLATION ||
-			sqlstate == ERRCODE_UNIQUE_VIOLATION)
-		{
-			MemoryContextSwitchTo(context);
-			FlushErrorState();
-			ErrorRaise(sqlstate == ERRCODE_EXCLUSION_VIOLATION ?
-					   WM_WASHMAN_BUSY : WM_ALREADY_ACCEPTED, NULL);
-		}
-		PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->constraint_name != NULL && strcmp(error->constraint_name, ONE_JOB_PER_REQUEST) == 0)
+			ErrorRaise(WM_ALREADY_ACCEPTED, NULL);
+		if (error->constraint_name != NULL && strcmp(error->constraint_name, NO_JOBS_AT_ONCE) == 0)
+			ErrorRaise(WM_WASHMAN_BUSY, NULL);
+		ReThrowError(error);
 	}
 	PG_END_TRY();
 }
@@ -348,58 +361,65 @@ TakeAnswer(const Request *request, const char *washman_id, const Settings *setti
 	EventRecord("offerAnswered", &request->request_id, washman_id, JsonClose(&data));
 }
 
-/* Give the job to the washman, as far as that is possible now. */
-static bool
-TryAssign(Request *request, const char *washman_id, const Settings *settings)
+/* A washman who answered, and may be given the job. */
+typedef struct Attempt
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Request		before = *request;
-	volatile bool assigned = false;
+	Request    *request;
+	const char *washman_id;
+	const Settings *settings;
+	bool		is_locked;		/* by another command, at this moment */
+} Attempt;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		if (LockWashmanIfFree(washman_id))
-		{
-			RequestAssign(request, washman_id, ACTOR_SYSTEM, NULL, NULL, settings);
-			assigned = true;
-		}
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		int			sqlstate;
+static void
+AssignIfFree(void *argument)
+{
+	Attempt    *attempt = argument;
 
-		MemoryContextSwitchTo(context);
-		sqlstate = geterrcode();
-		if (!ErrorIsOurs(sqlstate))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*request = before;
-		assigned = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return assigned;
+	attempt->is_locked = !LockWashmanIfFree(attempt->washman_id);
+	if (!attempt->is_locked)
+		RequestAssign(attempt->request, attempt->washman_id, ACTOR_SYSTEM, NULL, NULL,
+					  attempt->settings);
 }
 
-bool
+/* Give him the job, unless he may not have it. */
+static Decision
+TryAssign(Request *request, const char *washman_id, const Settings *settings)
+{
+	Request		before = *request;
+	Attempt		attempt = {request, washman_id, settings, false};
+	ErrorData  *error = SubtransactionRun(AssignIfFree, &attempt);
+
+	if (error == NULL)
+		return attempt.is_locked ? DECISION_LATER : DECISION_MADE;
+	if (!ErrorIsOurs(error->sqlerrcode))
+		ReThrowError(error);
+	*request = before;
+	return DECISION_NOBODY;
+}
+
+Decision
 RequestDecide(Request *request, const Settings *settings)
 {
 	uint64		count = ReadAnswers(request);
 	char	  **washman_ids = palloc(Max(count, 1) * sizeof(char *));
+	bool		may_wait = ClockNow() < request->decide_at + DECISION_PATIENCE;
+	Arguments	arguments = {0};
 
 	for (uint64 row = 0; row < count; row++)
 		washman_ids[row] = RowText(row, 1);
 	for (uint64 i = 0; i < count; i++)
-		if (TryAssign(request, washman_ids[i], settings))
-			return true;
+	{
+		Decision	decision = TryAssign(request, washman_ids[i], settings);
+
+		if (decision == DECISION_MADE || (decision == DECISION_LATER && may_wait))
+			return decision;
+	}
+
+	/* an answer counts once: who gave it can give it again while his offer stands */
 	request->decide_at = DT_NOEND;
-	return false;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	StatementRun(&forget_answers, &arguments);
+	return DECISION_NOBODY;
 }
 
 static Datum

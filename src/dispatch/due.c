@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -25,14 +24,17 @@
 #include "base/lock.h"
 #include "base/settings.h"
 #include "base/statement.h"
+#include "base/subtransaction.h"
 #include "dispatch/due.h"
 #include "dispatch/request.h"
+#include "outbox/wake.h"
 
 /* Requests that one call of expire_due() looks at. */
 #define EXPIRE_BATCH 500
 
-/* When one that failed is looked at again. */
+/* When one that failed is looked at again, and one of which a row was locked. */
 #define FAILED_PAUSE (60 * USECS_PER_SEC)
+#define LOCKED_PAUSE USECS_PER_SEC
 
 /* How long after the end of a request its collected answers are still decided on. */
 #define LATE_DECISION (90 * USECS_PER_SEC)
@@ -53,6 +55,12 @@ static Statement select_next_due = {
 static Statement delete_timer = {
 	"DELETE FROM washminute_data.request_timers WHERE request_id = $1",
 	1, {UUIDOID}
+};
+
+static Statement postpone_timer = {
+	"UPDATE washminute_data.request_timers SET due_at = $3"
+	" WHERE request_id = $1 AND due_at <= $2",
+	3, {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 typedef enum DueOutcome
@@ -97,9 +105,16 @@ RunOne(const pg_uuid_t *request_id)
 
 	/* answers that were collected until the end count, unless nobody came to decide for long */
 	if (request.decide_at != DT_NOEND && ClockNow() < request.expires_at + LATE_DECISION &&
-		ClockNow() >= Min(request.decide_at, request.expires_at) &&
-		RequestDecide(&request, &settings))
-		return EndTimer(request_id, DUE_DONE);
+		ClockNow() >= Min(request.decide_at, request.expires_at))
+		switch (RequestDecide(&request, &settings))
+		{
+			case DECISION_MADE:
+				return EndTimer(request_id, DUE_DONE);
+			case DECISION_LATER:
+				return DUE_LEFT;
+			case DECISION_NOBODY:
+				break;
+		}
 	if (ClockNow() >= request.expires_at)
 		return Expire(&request);
 	if (ClockNow() >= request.next_wave_at)
@@ -109,51 +124,63 @@ RunOne(const pg_uuid_t *request_id)
 	return DUE_DONE;
 }
 
+/* One that is due, and what came of it. */
+typedef struct DueRequest
+{
+	const pg_uuid_t *request_id;
+	DueOutcome	outcome;
+	int64		pause;			/* until it is looked at again */
+} DueRequest;
+
+static void
+RunOneWork(void *argument)
+{
+	DueRequest *due = argument;
+
+	due->outcome = RunOne(due->request_id);
+}
+
+/* Unless it has got a later time meanwhile: its lock is not held. */
+static void
+Postpone(void *argument)
+{
+	DueRequest *due = argument;
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(due->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow() + due->pause));
+	StatementRun(&postpone_timer, &arguments);
+	WakeForTimer(ClockNow() + due->pause);
+}
+
 /*
  * The same in a subtransaction, so that one that fails keeps nobody else waiting:
- * it is looked at again later.
+ * it is looked at again later, and sooner where it is only that somebody has locked a
+ * row of it.
  */
 static DueOutcome
 RunOneApart(const pg_uuid_t *request_id)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile DueOutcome outcome = DUE_LEFT;
+	DueRequest	due = {request_id, DUE_LEFT, FAILED_PAUSE};
+	ErrorData  *error = SubtransactionRun(RunOneWork, &due);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		outcome = RunOne(request_id);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		outcome = DUE_LEFT;
+	if (error == NULL)
+		return due.outcome;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		due.pause = LOCKED_PAUSE;
+	else
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("washminute: request %s could not be moved on: %s",
 						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(request_id))),
 						error->message),
 				 errhint("It is tried again in a minute.")));
-		RequestSetTimer(request_id, ClockNow() + FAILED_PAUSE);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return outcome;
+	(void) SubtransactionRun(Postpone, &due);
+	return DUE_LEFT;
 }
 
 void

@@ -31,6 +31,7 @@
 #include "dispatch/live_index.h"
 #include "dispatch/live_status.h"
 #include "dispatch/position_table.h"
+#include "dispatch/request.h"
 
 /* How far a device's clock may run ahead, in microseconds. */
 #define CLOCK_TOLERANCE (5 * USECS_PER_SEC)
@@ -104,6 +105,16 @@ ReportToIndex(const Report *report, double max_speed)
 					  max_speed);
 }
 
+/* Was he not matched for want of a position: is that he reports now as good as coming online? */
+static bool
+IsNews(const Fix *held)
+{
+	Settings	settings;
+
+	SettingsRead(&settings);
+	return held->at < ClockNow() - SETTING_USECS(settings.position_max_age_seconds, 1);
+}
+
 /* By the table; the index is told at commit. */
 static void
 ReportToTable(Report *reports, int count, double max_speed)
@@ -120,10 +131,14 @@ Datum
 washminute_report_location_fast(PG_FUNCTION_ARGS)
 {
 	Report		report;
+	Fix			held;
 
 	if (!FastPathIsOpen())
 		return FastPathLeave(fcinfo);
 	ReadReport(fcinfo, &report);
+	held = LiveFix(report.washman_id, strlen(report.washman_id));
+	if (IsNews(&held))
+		return FastPathLeave(fcinfo);
 	report.verdict = ReportToIndex(&report, MaxSpeed());
 	if (report.verdict == FIX_STRANGER)
 		return FastPathLeave(fcinfo);
@@ -135,14 +150,18 @@ static Datum
 report_location_body(FunctionCallInfo fcinfo)
 {
 	Report		report;
+	Fix			held;
 
 	ReadReport(fcinfo, &report);
+	held = PositionOf(report.washman_id);
 	report.verdict = LiveIsUsed() ? ReportToIndex(&report, MaxSpeed()) : FIX_STRANGER;
 	if (report.verdict == FIX_STRANGER)
 		ReportToTable(&report, 1, MaxSpeed());
 	CountVerdict(report.verdict);
 	if (report.verdict == FIX_STRANGER)
 		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", report.washman_id);
+	if (report.verdict == FIX_TAKEN && IsNews(&held))
+		OfferToJoiner(report.washman_id);
 	PG_RETURN_VOID();
 }
 

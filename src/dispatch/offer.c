@@ -33,6 +33,9 @@
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 
+/* A wave of a reservation comes after such a part of the time that is left. */
+#define RESERVATION_WAVES 20
+
 static Statement select_place = {
 	"SELECT ST_X(client_location::geometry), ST_Y(client_location::geometry)"
 	"  FROM washminute_data.washing_requests WHERE request_id = $1",
@@ -311,15 +314,21 @@ ToldAt(TimestampTz now, int n, const Settings *settings)
 		SETTING_USECS(settings->stagger_seconds, 1);
 }
 
-/* When the next wave is due, after one of so many. */
+/*
+ * When the next wave is due, after one of so many.  A reservation that lies far ahead
+ * is not offered all the time until then.
+ */
 static TimestampTz
-NextWaveAt(TimestampTz now, int count, const Settings *settings)
+NextWaveAt(const Request *request, TimestampTz now, int count, const Settings *settings)
 {
 	TimestampTz next = now + SETTING_USECS(settings->wave_seconds, 1);
 	TimestampTz last_told = ToldAt(now, Max(count, 1) - 1, settings);
 
-	return last_told < next ? next :
-		last_told + SETTING_USECS(settings->stagger_seconds, 1);
+	if (last_told >= next)
+		next = last_told + SETTING_USECS(settings->stagger_seconds, 1);
+	if (request->is_reservation)
+		next = Max(next, now + (request->reservation_at - now) / RESERVATION_WAVES);
+	return next;
 }
 
 Wave *
@@ -334,14 +343,14 @@ RequestFindWave(Request *request, const Settings *settings,
 
 	FillMatchQuery(request, settings, longitude, latitude, &query);
 	wave->count = MatchNearest(&query, &candidates, &radius_m);
-	if (wave->count == 0 && request->wave > 0)
+	if (wave->count == 0 && request->wave > 0 && request->decide_at == DT_NOEND)
 	{
-		/* nobody new: those who have not answered for long */
+		/* nobody new: those who have not answered for long, and no answer waits */
 		query.offered_since = now - SETTING_USECS(
 			Max(settings->reoffer_seconds, settings->offer_seconds), 1);
 		wave->count = MatchNearest(&query, &candidates, &radius_m);
 	}
-	request->next_wave_at = NextWaveAt(now, wave->count, settings);
+	request->next_wave_at = NextWaveAt(request, now, wave->count, settings);
 	if (wave->count == 0)
 		return wave;
 

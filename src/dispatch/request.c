@@ -403,7 +403,7 @@ RequestPeriod(const Request *request, const Settings *settings,
 {
 	int64		work = SETTING_USECS(request->duration_minutes, 60);
 
-	if (request->is_reservation)
+	if (request->is_reservation && request->reservation_at > ClockNow())
 	{
 		*starts_at = request->reservation_at;
 		*ends_at = request->reservation_at + work;

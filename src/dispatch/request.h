@@ -85,11 +85,19 @@ extern void RequestAssign(Request *request, const char *washman_id,
 						  const char *actor_kind, const char *actor_id,
 						  const char *reason, const Settings *settings);
 
+typedef enum Decision
+{
+	DECISION_MADE,
+	DECISION_NOBODY,			/* of those who answered may have it */
+	DECISION_LATER				/* another command has locked one of them */
+} Decision;
+
 /*
  * The time for answers is over: the nearest of those who answered, and may have
- * the job, has it.  False, with decide_at cleared, where that is nobody.
+ * the job, has it.  Where that is nobody, decide_at is cleared, and the answers are
+ * forgotten.
  */
-extern bool RequestDecide(Request *request, const Settings *settings);
+extern Decision RequestDecide(Request *request, const Settings *settings);
 
 /*
  * End the live job of a locked request whose washman is locked too.  What was

@@ -13,11 +13,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "base/compat.h"
+#include "base/subtransaction.h"
 #include "outbox/queue.h"
 #include "worker/record.h"
 #include "worker/status.h"
@@ -192,51 +191,48 @@ RecordTogether(int64 epoch)
 	together = false;
 }
 
+/* A delivery that is recorded alone. */
+typedef struct Single
+{
+	Delivery   *delivery;
+	int64		epoch;
+	bool		locked;			/* its rows */
+} Single;
+
+static void
+RecordSingle(void *argument)
+{
+	Single	   *single = argument;
+	Delivery   *delivery = single->delivery;
+	int			count = list_length(delivery->messages);
+
+	QueueLock(delivery->results, count);
+	single->locked = true;
+	RecordOfLane(delivery);
+	QueueRecord(delivery->results, count, single->epoch);
+}
+
 /* Record one delivery; false where that fails, which changes nothing. */
 static bool
 RecordAlone(Delivery *delivery, int64 epoch)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	int			count = list_length(delivery->messages);
-	volatile bool locked = false;
-	volatile bool recorded = false;
+	Single		single = {delivery, epoch, false};
+	ErrorData  *error = SubtransactionRun(RecordSingle, &single);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		QueueLock(delivery->results, count);
-		locked = true;
-		RecordOfLane(delivery);
-		QueueRecord(delivery->results, count, epoch);
-		ReleaseCurrentSubTransaction();
-		recorded = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	if (error == NULL)
+		return true;
+	DeliveryClean(error->message);
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("washminute worker: not recorded %s id=" INT64_FORMAT " messages=%d error=\"%s\"",
+					delivery->destination->shown, delivery->results[0].outbox_id,
+					list_length(delivery->messages), error->message)));
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		DeliveryClean(error->message);
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("washminute worker: not recorded %s id=" INT64_FORMAT " messages=%d error=\"%s\"",
-						delivery->destination->shown, delivery->results[0].outbox_id, count,
-						error->message)));
-		FreeErrorData(error);
-
-		/* what was delivered must not be sent again for what its lane keeps besides */
-		if (locked)
-			delivery->plain = true;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return recorded;
+	/* what was delivered must not be sent again for what its lane keeps besides */
+	if (single.locked)
+		delivery->plain = true;
+	FreeErrorData(error);
+	return false;
 }
 
 static void

@@ -237,6 +237,31 @@ SELECT pg_temp.accept('sent', 'h7');
 SELECT test_helpers.cancel('waves_sent', 'waves_c');
 SELECT pg_temp.leave();
 
+-- a reservation: far ahead it is offered again as the time comes near, and after its time it begins now
+SELECT pg_temp.clock('11:30');
+SELECT pg_temp.come('h7', 15000), pg_temp.come('h8', 100);
+SELECT test_helpers.book('waves_ahead', 'waves_c', '{exterior}', -1.91, 34.68, 'cash', '2026-09-02 11:30+00');
+CREATE FUNCTION pg_temp.send(name text, washman text) RETURNS text LANGUAGE sql
+AS $$ SELECT test_helpers.outcome(format('SELECT washminute.reassign_request(%L, %L, %L, %L)', test_helpers.request('waves_' || name), 'waves_admin', 'waves_' || washman, 'test')) $$;
+SELECT pg_temp.send('ahead', 'h7');
+SELECT test_helpers.advance('waves_ahead', 'waves_h7', 'pending'), pg_temp.timer('ahead');
+SELECT pg_temp.due('11:30:30'), pg_temp.due('12:41:59'), pg_temp.due('12:42'), pg_temp.timer('ahead');
+SELECT test_helpers.cancel('waves_ahead', 'waves_c');
+SELECT pg_temp.clock('11:30');
+SELECT test_helpers.book('waves_late', 'waves_c', '{exterior}', -1.91, 34.68, 'cash', '2026-09-01 12:00+00');
+SELECT pg_temp.send('late', 'h7');
+SELECT pg_temp.clock('12:30');
+SELECT pg_temp.come('h7', 15000), pg_temp.come('h8', 100), pg_temp.come('h9', 200);
+SELECT pg_temp.book('now'), pg_temp.accept('now', 'h8');
+SELECT pg_temp.clock('12:35');
+SELECT test_helpers.advance('waves_late', 'waves_h7', 'pending');
+SELECT pg_temp.accept('late', 'h8'), pg_temp.send('late', 'h8');
+SELECT * FROM pg_temp.offers('late');
+SELECT pg_temp.accept('late', 'h9');
+SELECT washman_id, lower(period)::time, upper(period)::time FROM washminute_data.jobs WHERE live AND washman_id IN ('waves_h8', 'waves_h9') ORDER BY washman_id;
+SELECT test_helpers.cancel('waves_late', 'waves_admin'), test_helpers.cancel('waves_now', 'waves_admin');
+SELECT pg_temp.leave();
+
 --
 -- Who comes online within the ring that was reached is offered it at once
 --
@@ -260,6 +285,14 @@ SELECT pg_temp.due('12:00:30');
 SELECT pg_temp.clock('12:00:31');
 SELECT pg_temp.come('i4', 9900), pg_temp.come('i5', 10100);
 SELECT * FROM pg_temp.offers('join');
+-- so is he who is online, and had not said for long where he is; it counts once
+SELECT pg_temp.clock('12:00:31.5');
+SELECT washminute.upsert_user('waves_i8', 'washman'), washminute.set_washman_status('waves_i8', 'online');
+SELECT washminute.report_location('waves_i8', -1.91, 34.68 + 9800 / 110930.0);
+SELECT washminute.report_location('waves_i8', -1.91, 34.68 + 9801 / 110930.0);
+SELECT washminute.report_location('waves_i5', -1.91, 34.68 + 9950 / 110930.0);
+SELECT substr(washman_id, 7) AS offered, round(distance_m) AS metres, offered_at::time FROM washminute_data.offers WHERE request_id = test_helpers.request('waves_join') ORDER BY offered_at, washman_id;
+SELECT test_helpers.decline('waves_join', 'waves_i8'), washminute.set_washman_status('waves_i8', 'offline'), washminute.set_washman_status('waves_i5', 'offline');
 -- who declined it, who has a job, who is the customer, and whose balance is too low is not
 SELECT pg_temp.clock('12:00:32');
 SELECT test_helpers.decline('waves_join', 'waves_i4');
@@ -494,6 +527,24 @@ SELECT pg_temp.clock('16:30');
 SELECT pg_temp.come('l6', 7000), pg_temp.book('ranked10');
 SELECT pg_temp.due('16:30:30'), pg_temp.timer('ranked10');
 ROLLBACK;
+
+-- an answer that could not be taken counts no more; while one waits nobody is asked again
+SELECT pg_temp.clock('16:40');
+SELECT count(pg_temp.come('l' || n, 300 * n)) FROM generate_series(1, 5) AS n;
+SELECT pg_temp.book('ranked12'), pg_temp.answer('ranked12', 'l1');
+SELECT washminute.set_washman_status('waves_l1', 'offline'), pg_temp.due('16:40:08'), pg_temp.state('ranked12');
+SELECT washminute.set_washman_status('waves_l1', 'online'), pg_temp.come('l7', 7000), pg_temp.due('16:40:30'), pg_temp.timer('ranked12');
+SELECT pg_temp.clock('16:40:31');
+SELECT pg_temp.answer('ranked12', 'l7'), pg_temp.due('16:40:38'), pg_temp.state('ranked12');
+SELECT test_helpers.cancel('waves_ranked12', 'waves_admin');
+BEGIN;
+UPDATE washminute_data.settings SET value = 180 WHERE name = 'ranking_seconds';
+SELECT pg_temp.clock('16:50');
+SELECT count(pg_temp.come('l' || n, 300 * n)) FROM generate_series(1, 5) AS n;
+SELECT pg_temp.book('ranked13'), pg_temp.answer('ranked13', 'l1');
+SELECT pg_temp.due('16:50:30'), pg_temp.due('16:51:00'), pg_temp.due('16:51:30'), pg_temp.due('16:52:01'), pg_temp.due('16:52:31'), pg_temp.timer('ranked13');
+SELECT pg_temp.due('16:53'), pg_temp.state('ranked13');
+ROLLBACK;
 UPDATE washminute_data.service_zones SET offer_policy = 'staggered' WHERE zone_code = 'oujda';
 SELECT pg_temp.leave();
 
@@ -559,9 +610,9 @@ SELECT * FROM pg_temp.explained('explain');
 SELECT pg_temp.due('17:31:00');
 SELECT * FROM pg_temp.offers('explain');
 SELECT * FROM pg_temp.explained('explain');
--- one who has just told where he is is nearer than the ring that was reached, and so the next wave is for him
+-- one of whom a batch tells where he is is nearer than the ring that was reached, and so the next wave is for him
 SELECT washminute.upsert_user('waves_o5', 'washman'), washminute.set_washman_status('waves_o5', 'online'),
-       washminute.report_location('waves_o5', -1.91, 34.68 + 4000 / 110930.0), test_helpers.decline('waves_explain', 'waves_o1');
+       washminute.report_locations('{waves_o5}', '{-1.91}', ARRAY[34.68 + 4000 / 110930.0]), test_helpers.decline('waves_explain', 'waves_o1');
 SELECT * FROM pg_temp.explained('explain') WHERE NOT offered OR reasons <> '{}';
 SELECT pg_temp.due('17:31:30');
 SELECT * FROM pg_temp.offers('explain') WHERE wave = 4;

@@ -105,6 +105,15 @@ sub gets_wave
 	return within($seconds // $soon, sub { wave($request) >= $wave }, $name) || diag('it has had ' . wave($request));
 }
 
+# A test: the worker is in no transaction, now and then.
+sub idle
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return becomes($node, "SELECT count(xact_start) FROM pg_stat_activity WHERE backend_type = 'washminute worker'", 0, $name);
+}
+
 # The worker has looked at all timers that were committed before: another request expires.
 sub worker_has_looked
 {
@@ -263,9 +272,31 @@ $locker->query_safe("BEGIN; SELECT FROM washminute_data.washing_requests WHERE r
 $waves = wave($locked);
 gets_wave($other, 3, 'while its row is locked another one moves on');
 is(wave($locked), $waves, 'the one that is locked does not');
-log_shows($node, qr/WARNING:  washminute: request $locked could not be moved on: canceling statement due to lock timeout/, $position, 'which the log says');
 $locker->query_safe('COMMIT');
 $locker->quit;
+gets_wave($locked, $waves + 1, 'it does soon after');
+is(count_in_log($node, qr/could not be moved on/, $position), 0, 'which is no failure either');
+
+# the worker is told to end what it does, while a request keeps it
+sql(<<'SQL');
+CREATE TABLE public.slow (request_id uuid);
+GRANT SELECT ON public.slow TO PUBLIC;
+CREATE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_sleep(600) FROM public.slow AS s WHERE s.request_id = NEW.request_id;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER linger BEFORE UPDATE ON washminute_data.washing_requests FOR EACH ROW EXECUTE FUNCTION public.linger();
+SQL
+$locked = book();
+sql("INSERT INTO public.slow VALUES ('$locked')");
+becomes($node, "SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'washminute worker'", 'PgSleep', 'a request keeps the worker');
+sql("DELETE FROM public.slow; SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'washminute worker'");
+$other = book();
+gets_wave($other, 3, 'cancelled, it goes on');
+idle('and has no transaction open');
+sql('DROP TRIGGER linger ON washminute_data.washing_requests');
 
 # a request that fails
 sql(<<'SQL');
@@ -298,7 +329,7 @@ sql('DELETE FROM public.failing');
 sql("SELECT washminute.set_clock(now() + interval '61 s')");
 $node->reload;
 gets_wave($locked, $waves + 1, 'after that minute it is tried again');
-sql('SELECT washminute.set_clock(NULL); DROP TRIGGER fail ON washminute_data.washing_requests');
+sql('SELECT washminute.set_clock(NULL)');
 sql("SELECT washminute.cancel_request(request_id, 'zineb') FROM washminute_data.washing_requests WHERE status = 'pending'");
 
 #
@@ -344,12 +375,30 @@ becomes($node, "SELECT decide_at IS NULL FROM washminute_data.washing_requests W
 is(answer($request, 'w6'), 'accepted', 'and the first to come has the job');
 $request = book_answered([qw(w1 w2)], "SELECT washminute.set_washman_status('w1', 'offline') IS NULL AS done \\gset\n");
 comes_to($request, 'accepted w2', 'the next one has it when the nearest is gone', 3 + $soon);
+# a decision that fails is reported, and keeps nobody waiting
+$position = log_position($node);
+$locked = book_answered([qw(w4)]);
+sql("INSERT INTO public.failing VALUES ('$locked')");
+$request = book_answered([qw(w8)]);
+comes_to($request, 'accepted w8', 'while a decision fails another one is made', 3 + $soon);
+log_shows($node, qr/WARNING:  washminute: request $locked could not be moved on: this one fails/, $position, 'which the log says');
+idle('the worker has no transaction open');
+is(status($locked), 'pending', 'the one that fails waits');
+sql('DELETE FROM public.failing; DROP TRIGGER fail ON washminute_data.washing_requests');
+sql("SELECT washminute.cancel_request('$_', 'zineb')") foreach $locked, $request;
 # the nearest is busy with something else at that instant
 set(ranking_seconds => 6);
 $locker = $node->background_psql('postgres');
 $request = book_answered([qw(w4 w8)]);
 $locker->query_safe("BEGIN; SELECT washminute.suspend_washman('w4', 'zineb', 'test')");
-comes_to($request, 'accepted w8', 'nobody waits for one who is being worked on', 6 + $soon);
+becomes($node, "SELECT decide_at < washminute.now() FROM washminute_data.washing_requests WHERE request_id = '$request'", 't', 'the nearest is being worked on when it is decided');
+is(status($request), 'pending', 'the decision waits');
+$locker->query_safe('ROLLBACK');
+comes_to($request, 'accepted w4', 'until that is over');
+sql("SELECT washminute.cancel_request('$request', 'zineb')");
+$request = book_answered([qw(w4 w8)]);
+$locker->query_safe("BEGIN; SELECT washminute.suspend_washman('w4', 'zineb', 'test')");
+comes_to($request, 'accepted w8', 'but not for long', 6 + 10 + $soon);
 $locker->query_safe('ROLLBACK');
 $locker->quit;
 sql("SELECT washminute.cancel_request(request_id, 'zineb') FROM washminute_data.washing_requests WHERE status IN ('pending', 'accepted')");
