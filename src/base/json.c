@@ -28,6 +28,13 @@ JsonOpen(JsonObject *object)
 	appendStringInfoChar(object, '{');
 }
 
+void
+JsonCopy(const JsonObject *object, JsonObject *copy)
+{
+	initStringInfo(copy);
+	appendBinaryStringInfo(copy, object->data, object->len);
+}
+
 /* Begin a member: separator, name, colon. */
 static void
 JsonName(JsonObject *object, const char *name)

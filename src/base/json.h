@@ -17,6 +17,9 @@ typedef StringInfoData JsonObject;
 
 extern void JsonOpen(JsonObject *object);
 
+/* An open object like another one, which stays open. */
+extern void JsonCopy(const JsonObject *object, JsonObject *copy);
+
 /* Add a member; a NULL text adds nothing. */
 extern void JsonText(JsonObject *object, const char *name, const char *text);
 extern void JsonInt(JsonObject *object, const char *name, int64 number);

@@ -73,7 +73,7 @@ extern bool SettingsAreKept(void);
 
 /* Seconds, days or minutes as microseconds. */
 #define SETTING_USECS(number, unit_seconds) \
-	((int64) ((number) * (unit_seconds) * 1000000.0))
+	((int64) rint((number) * (unit_seconds) * 1000000.0))
 
 /* MAD as centimes. */
 #define SETTING_CENTIMES(number) ((int64) rint((number) * 100.0))

@@ -508,7 +508,10 @@ nearby_washmen_body(FunctionCallInfo fcinfo)
 	NearbyArguments(fcinfo, &query);
 	count = MatchNearest(&query, &candidates, &radius_m);
 
-	InitMaterializedSRF(fcinfo, 0);
+	/* who calls it knows its columns: no need to look them up */
+	InitMaterializedSRF(fcinfo, rsinfo != NULL && IsA(rsinfo, ReturnSetInfo) &&
+						rsinfo->expectedDesc != NULL && rsinfo->expectedDesc->natts == 4 ?
+						MAT_SRF_USE_EXPECTED_DESC : 0);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[4] = {

@@ -237,43 +237,39 @@ WaveData(const Request *request, int count)
  * What washmen are told before one of them accepts: neither the place nor who the
  * customer is, beyond his first name.
  */
-static char *
-ToldData(const Request *request, const Settings *settings, const Offer *offer)
+static void
+ToldData(const Request *request, const Settings *settings, JsonObject *data)
 {
 	Arguments	arguments = {0};
-	JsonObject	data;
-	char	   *services = NULL;
 
-	RequestData(request, &data);
-	JsonInt(&data, "wave", request->wave);
-	JsonTime(&data, "offeredAt", offer->told_at);
-	JsonTime(&data, "expiresAt", offer->expires_at);
-	JsonText(&data, "zone", request->zone_code);
-	JsonMoney(&data, "earnings", request->total - RequestCommission(request, settings));
+	RequestData(request, data);
+	JsonInt(data, "wave", request->wave);
+	JsonText(data, "zone", request->zone_code);
+	JsonMoney(data, "earnings", request->total - RequestCommission(request, settings));
 	ArgumentText(&arguments, request->customer_id);
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->order_id));
 	if (StatementRun(&select_told, &arguments) > 0)
 	{
-		JsonText(&data, "customerName", RowText(0, 1));
-		services = RowText(0, 2);
+		char	   *services = RowText(0, 2);
+
+		JsonText(data, "customerName", RowText(0, 1));
+		if (services != NULL)
+			JsonObjectMember(data, "services", services);
 	}
-	if (services != NULL)
-		JsonObjectMember(&data, "services", services);
-	return JsonClose(&data);
 }
 
 /*
- * Make offers and tell of them.  Those that are to be told later stand behind the
- * others, in groups of the same time.
+ * Tell those whose turn it is now, who stand before the others.  One message in the
+ * outbox sees to all others, group after group.
  */
 static void
-MakeOffers(const Request *request, const Settings *settings, const Offer *offers, int count)
+TellOffers(const Request *request, const Settings *settings, const Offer *offers, int count)
 {
 	Notice	   *notices = palloc(count * sizeof(Notice));
+	JsonObject	data;
+	JsonObject	later;
 	int			at_once = 0;
 
-	WriteOffers(request, offers, count);
-	EventRecord("requestOffered", &request->request_id, NULL, WaveData(request, count));
 	while (at_once < count && offers[at_once].told_at == offers[0].told_at)
 	{
 		notices[at_once] = (Notice) {
@@ -282,14 +278,28 @@ MakeOffers(const Request *request, const Settings *settings, const Offer *offers
 		};
 		at_once++;
 	}
-	(void) OutboxPush(notices, at_once, ToldData(request, settings, &offers[0]));
-	for (int i = at_once; i < count; i++)
+	ToldData(request, settings, &data);
+	if (at_once < count)
 	{
-		Notice		later = {NULL, "washman", "newWashingRequest", offers[i].expires_at};
-
-		if (offers[i].told_at != offers[i - 1].told_at)
-			OutboxPushLater(&later, ToldData(request, settings, &offers[i]), offers[i].told_at);
+		JsonCopy(&data, &later);
+		JsonTime(&later, "offeredAt", offers[at_once].told_at);
+		JsonTime(&later, "lastAt", offers[count - 1].told_at);
+		JsonInt(&later, "everyMicroseconds", SETTING_USECS(settings->stagger_seconds, 1));
+		OutboxPushLater("newWashingRequest", JsonClose(&later), offers[at_once].told_at,
+						request->expires_at);
 	}
+	JsonTime(&data, "offeredAt", offers[0].told_at);
+	JsonTime(&data, "expiresAt", offers[0].expires_at);
+	(void) OutboxPush(notices, at_once, JsonClose(&data));
+}
+
+/* Make offers and tell of them. */
+static void
+MakeOffers(const Request *request, const Settings *settings, const Offer *offers, int count)
+{
+	WriteOffers(request, offers, count);
+	EventRecord("requestOffered", &request->request_id, NULL, WaveData(request, count));
+	TellOffers(request, settings, offers, count);
 }
 
 static Offer

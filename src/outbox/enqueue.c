@@ -126,11 +126,13 @@ OutboxPush(const Notice *notices, int count, const char *data)
 }
 
 void
-OutboxPushLater(const Notice *notice, const char *data, TimestampTz due_at)
+OutboxPushLater(const char *event, const char *data, TimestampTz due_at,
+				TimestampTz expires_at)
 {
 	Entry		entry = {LANE_PUSH, "", data, ClockRealTime(due_at)};
+	Notice		notice = {NULL, "washman", event, expires_at};
 
-	(void) OutboxWrite(&entry, notice, 1);
+	(void) OutboxWrite(&entry, &notice, 1);
 }
 
 void

@@ -44,11 +44,13 @@ typedef struct Notice
 extern int64 OutboxPush(const Notice *notices, int count, const char *data);
 
 /*
- * Queue one notice without a recipient for later, a time of the business's clock:
- * newWashingRequest goes to those who were offered the request of the data to be
- * told at its offeredAt, if it is still pending then.
+ * Queue a message without a recipient for later, a time of the business's clock, to
+ * washmen: newWashingRequest goes to those who were offered the request of the data to
+ * be told at its offeredAt, if it is still pending then, and after so many
+ * everyMicroseconds to the next ones, until lastAt.
  */
-extern void OutboxPushLater(const Notice *notice, const char *data, TimestampTz due_at);
+extern void OutboxPushLater(const char *event, const char *data, TimestampTz due_at,
+							TimestampTz expires_at);
 
 extern void OutboxRequireUser(const char *user_id);
 

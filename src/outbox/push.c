@@ -26,6 +26,7 @@
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/statement.h"
+#include "outbox/enqueue.h"
 #include "outbox/push.h"
 
 typedef struct Template
@@ -91,8 +92,10 @@ static Statement fan_out_offers = {
 /* to those whose turn to be told it is, while the request is pending */
 static Statement fan_out_later = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id)"
-	" SELECT o.lane, o.event, o.data, o.correlation_id, o.created_at, o.expires_at, o.queued_at,"
-	"        o.audience, f.washman_id"
+	" SELECT o.lane, o.event,"
+	"        (o.data - '{everyMicroseconds,lastAt}'::pg_catalog.text[]) ||"
+	"        pg_catalog.jsonb_build_object('expiresAt', f.expires_at),"
+	"        o.correlation_id, o.created_at, f.expires_at, o.queued_at, o.audience, f.washman_id"
 	"   FROM washminute_data.outbox AS o"
 	"   JOIN washminute_data.washing_requests AS r"
 	"     ON r.request_id = (o.data->>'requestId')::pg_catalog.uuid AND r.status = 'pending'"
@@ -100,6 +103,26 @@ static Statement fan_out_later = {
 	"    AND f.offered_at = (o.data->>'offeredAt')::pg_catalog.timestamptz"
 	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL",
 	1, {INT8OID}
+};
+
+/* when the next of the wave are told, if they are to be */
+static Statement select_next_told = {
+	"SELECT t.next_at FROM washminute_data.outbox AS o"
+	"  JOIN washminute_data.washing_requests AS r"
+	"    ON r.request_id = (o.data->>'requestId')::pg_catalog.uuid AND r.status = 'pending',"
+	"  LATERAL (SELECT (o.data->>'offeredAt')::pg_catalog.timestamptz +"
+	"                  (o.data->>'everyMicroseconds')::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval"
+	"                  AS next_at) AS t"
+	" WHERE o.outbox_id = $1 AND t.next_at <= (o.data->>'lastAt')::pg_catalog.timestamptz",
+	1, {INT8OID}
+};
+
+static Statement insert_next_told = {
+	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", due_at)"
+	" SELECT lane, event, data || pg_catalog.jsonb_build_object('offeredAt', $2), correlation_id, created_at,"
+	"        expires_at, queued_at, audience, $3"
+	"   FROM washminute_data.outbox WHERE outbox_id = $1",
+	3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 static Statement insert_receipt = {
@@ -299,6 +322,26 @@ PushJson(const Message *message, const Template *template, const char *token)
 	return JsonClose(&json);
 }
 
+/* Those whose turn it is are told of a request, and the next ones when it is theirs. */
+static void
+FanOutLater(const Message *message)
+{
+	Arguments	this = {0};
+	Arguments	next = {0};
+	TimestampTz next_at;
+
+	ArgumentDatum(&this, Int64GetDatum(message->outbox_id));
+	StatementRun(&fan_out_later, &this);
+	if (StatementRun(&select_next_told, &this) == 0)
+		return;
+	next_at = RowTime(0, 1);
+	ArgumentDatum(&next, Int64GetDatum(message->outbox_id));
+	ArgumentDatum(&next, TimestampTzGetDatum(next_at));
+	ArgumentDatum(&next, TimestampTzGetDatum(ClockRealTime(next_at)));
+	StatementRun(&insert_next_told, &next);
+	WakeAtCommit(WAKE_DUE(LANE_PUSH));
+}
+
 /* A row for each device, or each washman who was offered the request. */
 static void
 FanOut(const Message *message, List *tokens)
@@ -307,12 +350,12 @@ FanOut(const Message *message, List *tokens)
 	const char **texts = palloc(Max(list_length(tokens), 1) * sizeof(char *));
 	ListCell   *cell;
 
-	ArgumentDatum(&arguments, Int64GetDatum(message->outbox_id));
 	if (tokens == NIL && strcmp(message->event, "newWashingRequest") == 0)
 	{
-		StatementRun(&fan_out_later, &arguments);
+		FanOutLater(message);
 		return;
 	}
+	ArgumentDatum(&arguments, Int64GetDatum(message->outbox_id));
 	if (tokens == NIL)
 	{
 		StatementRun(&fan_out_offers, &arguments);

@@ -29,17 +29,17 @@ my %PROCESSES = (customer => 5, washman => 6, operator => 1, killer => 1);
 
 my %ends;    # "call: how it ended" => how often
 my $db;
+my $user = 'washminute_demo';
 
 sub connected
 {
 	while (!$db || !$db->ping)
 	{
 		# the server may be starting; at the end nobody is left without an answer
-		$db = DBI->connect('dbi:Pg:', 'washminute_demo', undef,
+		$db = DBI->connect('dbi:Pg:', $user, undef,
 			{ RaiseError => 0, PrintError => 0, AutoCommit => 1, pg_server_prepare => 0 });
 		if ($db)
 		{
-			$db->do("SET default_transaction_isolation TO 'serializable'");
 			$db->do("SET lock_timeout TO '5s'");
 		}
 		else
@@ -57,11 +57,36 @@ sub call
 	my ($name, $query, @values) = @_;
 	my $rows = connected()->selectall_arrayref($query, undef, @values);
 	my $state = defined $rows ? 'ok' : connected_state();
+	my ($code) = $state =~ /^PT/ ? $DBI::errstr =~ /DETAIL:\s+(WM_\w+)/ : ();
 
-	$ends{"$name: $state"}++;
+	$ends{join(' ', "$name:", $state, $code // ())}++;
 	warn "$name: $state " . $DBI::errstr =~ s/\n/ /gr . "\n"
 	  if $state !~ /^(ok|PT\d+|40001|40P01|55P03|57P0\d|08\d+|cut)$/;
 	return wantarray ? @{ $rows // [] } : $rows;
+}
+
+# The same until it goes well: somebody's first steps.
+sub must
+{
+	my ($name, $query, @values) = @_;
+
+	until (call($name, $query, @values))
+	{
+		die "$name: $DBI::errstr" if time > $end + 120;
+		sleep 0.05;
+	}
+	return;
+}
+
+# An acceptance, in a transaction as PostgREST makes it.
+sub take_job
+{
+	my ($request, $washman) = @_;
+
+	connected()->do('BEGIN ISOLATION LEVEL SERIALIZABLE');
+	my $rows = call('accept_request', 'SELECT status FROM washminute.accept_request(?, ?)', $request, $washman);
+	$db->do($rows ? 'COMMIT' : 'ROLLBACK');
+	return;
 }
 
 # A connection that was cut has no SQLSTATE, or says that it was.
@@ -122,8 +147,8 @@ sub customer
 
 	open(my $log, '>', "$folder/booked.$number") or die $!;
 	$log->autoflush(1);
-	call('upsert_user', "SELECT washminute.upsert_user(?, 'customer', ?)", $_, "Customer $_") foreach @names;
-	call('register_push_token', 'SELECT washminute.register_push_token(?, ?)', $_,
+	must('upsert_user', "SELECT washminute.upsert_user(?, 'customer', ?)", $_, "Customer $_") foreach @names;
+	must('register_push_token', 'SELECT washminute.register_push_token(?, ?)', $_,
 		sprintf('ExponentPushToken[%022d]', $number * 1000 + $customer_serial++)) foreach @names;
 	while (time < $end)
 	{
@@ -132,13 +157,13 @@ sub customer
 		if (my $request = $open{$name})
 		{
 			delete $open{$name} if chance(0.5);
-			call('cancel_request', 'SELECT washminute.cancel_request(?, ?)', $request, $name) if chance(0.15);
+			call('cancel_request', 'SELECT washminute.cancel_request(?, ?)', $request, $name) if chance(0.3);
 		}
 		else
 		{
 			$open{$name} = book($name, $log);
 		}
-		sleep 0.15 * rand;
+		sleep 0.35 * rand;
 	}
 	return;
 }
@@ -154,13 +179,13 @@ sub work
 	my %next = (accepted => 'en_route', en_route => 'arrived', arrived => 'in_progress', in_progress => 'completed');
 	my $to = $next{$status};
 
-	if ($status eq 'en_route')
+	if ($status =~ /^(en_route|arrived)$/)
 	{
 		# twice, as the first may be one that he cannot have reached so fast
 		call('report_location', 'SELECT washminute.report_location(?, ?, ?)', $washman, $longitude, $latitude) for 1 .. 2;
 	}
 	$to = 'pending' if $status =~ /^(accepted|en_route)$/ && chance(0.08);
-	$to = 'no_show' if $status eq 'arrived' && chance(0.2);
+	$to = 'no_show' if $status eq 'arrived' && chance(0.3);
 	call('advance_request', 'SELECT washminute.advance_request(?, ?, ?)', $request, $washman, $to);
 	return;
 }
@@ -172,9 +197,14 @@ sub answer
 
 	foreach my $row (call('washman_offers', 'SELECT request_id FROM washminute.washman_offers(?)', $washman))
 	{
-		my $command = chance(0.15) ? 'decline_request' : chance(0.7) ? 'accept_request' : next;
-
-		call($command, "SELECT washminute.$command(?, ?)", $row->[0], $washman);
+		if (chance(0.15))
+		{
+			call('decline_request', 'SELECT washminute.decline_request(?, ?)', $row->[0], $washman);
+		}
+		elsif (chance(0.7))
+		{
+			take_job($row->[0], $washman);
+		}
 	}
 	return;
 }
@@ -186,11 +216,11 @@ sub washman
 
 	foreach my $name (@names)
 	{
-		call('upsert_user', "SELECT washminute.upsert_user(?, 'washman', ?)", $name, "Washman $name");
-		call('register_push_token', 'SELECT washminute.register_push_token(?, ?)', $name,
+		must('upsert_user', "SELECT washminute.upsert_user(?, 'washman', ?)", $name, "Washman $name");
+		must('register_push_token', 'SELECT washminute.register_push_token(?, ?)', $name,
 			sprintf('ExponentPushToken[%022d]', 1_000_000 + $number * 1000 + ++$customer_serial));
-		call('report_location', 'SELECT washminute.report_location(?, ?, ?)', $name, somewhere());
-		call('set_washman_status', "SELECT washminute.set_washman_status(?, 'online')", $name);
+		must('report_location', 'SELECT washminute.report_location(?, ?, ?)', $name, somewhere());
+		must('set_washman_status', "SELECT washminute.set_washman_status(?, 'online')", $name);
 	}
 	while (time < $end)
 	{
@@ -236,7 +266,7 @@ SQL
 
 sub operator
 {
-	call('upsert_user', "SELECT washminute.upsert_user('boss', 'admin', 'Boss')");
+	must('upsert_user', "SELECT washminute.upsert_user('boss', 'admin', 'Boss')");
 	while (time < $end)
 	{
 		my ($washman) = call('a washman', 'SELECT washman_id FROM washminute_data.washmen ORDER BY random() LIMIT 1');
@@ -281,6 +311,9 @@ sub killer
 {
 	my $client = "backend_type = 'client backend' AND usename = 'washminute_demo' AND pid <> pg_backend_pid()";
 	my $worker = "backend_type = 'washminute worker'";
+
+	# who sees all processes
+	$user = 'postgres';
 
 	while (time < $end)
 	{

@@ -8,7 +8,8 @@ SELECT washminute.upsert_user('stagger_a', 'admin');
 SELECT zone_code, offer_policy FROM washminute_data.service_zones WHERE ST_Covers(boundary, ST_MakePoint(-8.00, 31.63)::geography);
 SELECT test_helpers.washman('stagger_' || n, -8.00, 31.63 + n / 1000.0) FROM generate_series(1, 12) AS n;
 
-INSERT INTO washminute_data.zone_settings (zone_code, name, value) VALUES ('marrakech', 'offer_size', 10), ('marrakech', 'offer_seconds', 45);
+INSERT INTO washminute_data.zone_settings (zone_code, name, value) VALUES ('marrakech', 'offer_size', 10), ('marrakech', 'offer_seconds', 45),
+  ('marrakech', 'stagger_size', 1), ('marrakech', 'stagger_seconds', 3.3);
 
 -- Book, and do so often what is due next; a line for each wave.
 CREATE FUNCTION pg_temp.waves(booking text, waves integer)
@@ -37,14 +38,14 @@ SELECT washman_id, offered_at::time FROM washminute_data.offers
  WHERE request_id = test_helpers.request('stagger_default') ORDER BY offered_at, distance_m;
 SELECT test_helpers.cancel('stagger_default', 'stagger_a');
 
--- one by one they are not: the last one has his seconds, too, before the next wave
-INSERT INTO washminute_data.zone_settings (zone_code, name, value) VALUES ('marrakech', 'stagger_size', 1);
+-- with more time for each they are not: the last one has his seconds, too, before the next wave
+UPDATE washminute_data.zone_settings SET value = 8 WHERE zone_code = 'marrakech' AND name = 'stagger_seconds';
 SELECT * FROM pg_temp.waves('stagger_one', 2);
 SELECT test_helpers.cancel('stagger_one', 'stagger_a');
 
 -- who is told in the very moment of the next wave has them as well
 UPDATE washminute_data.zone_settings SET value = 6 WHERE zone_code = 'marrakech' AND name = 'stagger_size';
-INSERT INTO washminute_data.zone_settings (zone_code, name, value) VALUES ('marrakech', 'stagger_seconds', 30);
+UPDATE washminute_data.zone_settings SET value = 30 WHERE zone_code = 'marrakech' AND name = 'stagger_seconds';
 SELECT * FROM pg_temp.waves('stagger_edge', 1);
 SELECT test_helpers.cancel('stagger_edge', 'stagger_a');
 

@@ -1,5 +1,6 @@
 -- Offers over time: waves, rings, how long an offer lives and a request, who is offered it
--- again, and the three policies; with the settings as they are by default.
+-- again, and the three policies; with the settings as they are by default, but for groups
+-- of three, 8 s apart.
 SET timezone TO 'UTC';
 SET datestyle TO 'ISO, YMD';
 \pset format unaligned
