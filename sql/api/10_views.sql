@@ -40,7 +40,7 @@ CREATE OR REPLACE VIEW washminute_api.orders WITH (security_invoker = true) AS
          (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
             FROM washminute_data.order_lines AS l WHERE l.order_id = o.order_id) AS services
     FROM washminute_data.orders AS o;
-COMMENT ON VIEW washminute_api.orders IS 'My orders; all orders for an administrator.';
+COMMENT ON VIEW washminute_api.orders IS 'A customer''s orders, those of a washman''s jobs, all for an administrator.';
 COMMENT ON COLUMN washminute_api.orders.order_id IS 'Id for programs.';
 COMMENT ON COLUMN washminute_api.orders.reference IS 'Id for people.';
 COMMENT ON COLUMN washminute_api.orders.customer_id IS 'Who ordered.';
@@ -50,7 +50,7 @@ COMMENT ON COLUMN washminute_api.orders.payment_verified IS 'Whether the money i
 COMMENT ON COLUMN washminute_api.orders.total IS 'MAD.';
 COMMENT ON COLUMN washminute_api.orders.created_at IS 'When it was booked.';
 COMMENT ON COLUMN washminute_api.orders.services IS 'Codes of the services.';
-GRANT SELECT ON washminute_api.orders TO washminute_customer, washminute_admin;
+GRANT SELECT ON washminute_api.orders TO washminute_customer, washminute_washman, washminute_admin;
 
 CREATE OR REPLACE VIEW washminute_api.requests WITH (security_invoker = true) AS
   SELECT r.request_id, r.order_id, r.customer_id, r.status, r.client_location, r.address,

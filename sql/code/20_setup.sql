@@ -96,6 +96,8 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'services_read_active', 'services'),
   ('policy', 'washminute_data', 'orders_read_own', 'orders'),
   ('policy', 'washminute_data', 'order_lines_read_own', 'order_lines'),
+  ('policy', 'washminute_data', 'orders_read_of_jobs', 'orders'),
+  ('policy', 'washminute_data', 'order_lines_read_of_jobs', 'order_lines'),
   ('policy', 'washminute_data', 'washing_requests_read_own', 'washing_requests'),
   ('policy', 'washminute_data', 'offers_read_own', 'offers'),
   ('policy', 'washminute_data', 'users_read_all', 'users'),

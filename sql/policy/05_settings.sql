@@ -3,7 +3,7 @@
 
 INSERT INTO washminute_data.settings (name, value, minimum, maximum, unit, per_zone, description) VALUES
   ('arrival_position_seconds', 120, 10, 86400, 'seconds', true,
-   'A washman can say that he has arrived only by a position not older than this.'),
+   'A washman can say that he has arrived, or that nobody is there, only by a position not older than this.'),
   ('arrival_radius_m', 300, 10, 100000, 'metres', true,
    'A washman can say that he has arrived, or that nobody is there, only so near to the place.'),
   ('balance_floor', -500.00, -100000, 0, 'MAD', false,

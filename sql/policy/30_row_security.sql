@@ -14,9 +14,9 @@ GRANT SELECT (service_code, kind, name_ar, name_fr, name_en, price, duration_min
   ON washminute_data.services TO
   washminute_anon, washminute_customer, washminute_washman, washminute_admin;
 GRANT SELECT (order_id, reference, customer_id, status, payment_method, payment_verified, total, created_at)
-  ON washminute_data.orders TO washminute_customer, washminute_admin;
+  ON washminute_data.orders TO washminute_customer, washminute_washman, washminute_admin;
 GRANT SELECT (order_id, line_number, service_code, price)
-  ON washminute_data.order_lines TO washminute_customer, washminute_admin;
+  ON washminute_data.order_lines TO washminute_customer, washminute_washman, washminute_admin;
 GRANT SELECT (request_id, order_id, customer_id, status, client_location, address,
               reservation_at, expires_at, washman_id, accepted_at, created_at, updated_at)
   ON washminute_data.washing_requests TO
@@ -47,6 +47,16 @@ CREATE POLICY order_lines_read_own ON washminute_data.order_lines
   USING (EXISTS (SELECT FROM washminute_data.orders AS o
                   WHERE o.order_id = order_lines.order_id
                     AND o.customer_id = (SELECT washminute.current_user_id())));
+CREATE POLICY orders_read_of_jobs ON washminute_data.orders
+  FOR SELECT TO washminute_washman
+  USING (EXISTS (SELECT FROM washminute_data.washing_requests AS r
+                  WHERE r.order_id = orders.order_id
+                    AND r.washman_id = (SELECT washminute.current_user_id())));
+CREATE POLICY order_lines_read_of_jobs ON washminute_data.order_lines
+  FOR SELECT TO washminute_washman
+  USING (EXISTS (SELECT FROM washminute_data.washing_requests AS r
+                  WHERE r.order_id = order_lines.order_id
+                    AND r.washman_id = (SELECT washminute.current_user_id())));
 CREATE POLICY washing_requests_read_own ON washminute_data.washing_requests
   FOR SELECT TO washminute_customer, washminute_washman
   USING ((SELECT washminute.current_user_id()) IN (customer_id, washman_id));

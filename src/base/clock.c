@@ -3,7 +3,7 @@
  * clock.c
  *		washminute.now(), and the shared clock of tests and simulations.
  *
- * The clock is 24 bytes of shared memory under a spinlock.  They are taken when
+ * The clock is a few bytes of shared memory under a spinlock.  They are taken when
  * first used, from the room that the server keeps for small unannounced areas,
  * so that the clock works without shared_preload_libraries too.  Like a
  * sequence it is not transactional: a rollback does not turn it back.
@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "outbox/wake.h"
 
 /* The fastest clock: ten years in five minutes. */
 #define CLOCK_RATE_MAX 1e6
@@ -39,6 +40,7 @@ typedef struct SharedClock
 	TimestampTz real_at;		/* when it was set, by the real clock */
 	TimestampTz shown_at;		/* what it showed then */
 	double		rate;			/* seconds shown per real second */
+	uint32		version;		/* how often it was set */
 } SharedClock;
 
 PG_FUNCTION_INFO_V1(washminute_now);
@@ -75,7 +77,17 @@ ClockRead(SharedClock *copy)
 	copy->real_at = clock->real_at;
 	copy->shown_at = clock->shown_at;
 	copy->rate = clock->rate;
+	copy->version = clock->version;
 	SpinLockRelease(&clock->mutex);
+}
+
+uint32
+ClockVersion(void)
+{
+	SharedClock clock;
+
+	ClockRead(&clock);
+	return clock.version;
 }
 
 bool
@@ -168,6 +180,11 @@ washminute_set_clock(PG_FUNCTION_ARGS)
 	clock->real_at = GetCurrentTimestamp();
 	clock->shown_at = shown_at;
 	clock->rate = rate;
+	clock->version++;
 	SpinLockRelease(&clock->mutex);
+
+	/* what falls due for requests does so at another moment now */
+	if (WakeIsShared())
+		WakeNow(WAKE_TIMERS);
 	PG_RETURN_VOID();
 }

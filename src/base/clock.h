@@ -28,6 +28,9 @@ extern TimestampTz ClockThisMoment(void);
  */
 extern TimestampTz ClockRealTime(TimestampTz shown);
 
+/* Changes whenever the clock is set. */
+extern uint32 ClockVersion(void);
+
 /* Is a shared clock set? */
 extern bool ClockIsSet(void);
 

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -188,6 +190,7 @@ RequireAtPlace(const Request *request, const Settings *settings)
 
 	JsonOpen(&facts);
 	JsonInt(&facts, "withinMetres", (int64) settings->arrival_radius_m);
+	JsonInt(&facts, "withinSeconds", (int64) settings->arrival_position_seconds);
 	if (!FixIsNone(&fix))
 	{
 		RequestPlace(request, &longitude, &latitude);
@@ -195,7 +198,7 @@ RequireAtPlace(const Request *request, const Settings *settings)
 		if (distance_m <= settings->arrival_radius_m &&
 			fix.at >= ClockNow() - SETTING_USECS(settings->arrival_position_seconds, 1))
 			return;
-		JsonInt(&facts, "distanceMetres", (int64) distance_m);
+		JsonInt(&facts, "distanceMetres", (int64) ceil(distance_m));
 		JsonTime(&facts, "positionAt", fix.at);
 	}
 	ErrorRaise(WM_NOT_AT_PLACE, JsonClose(&facts));

@@ -7,8 +7,8 @@
  * until then, and a commit that sets an earlier one wakes it.  The work itself is a
  * function of SQL, which sets what commands need (src/dispatch/due.c).
  *
- * How long to sleep is worked out when a due time becomes known; a clock that is
- * set meanwhile (washminute.set_clock) counts from the next one on.
+ * How long to sleep is worked out when a due time becomes known, and anew when the
+ * clock is set (washminute.set_clock).
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +50,7 @@ static Statement run_due = {
 static MemoryContext timers_context = NULL;
 static bool looked = false;		/* into the table */
 static TimestampTz known = DT_NOEND;	/* the time that known_at was made of */
+static uint32 known_clock = 0;	/* and the clock that it was made by */
 static int64 known_at = PG_INT64_MAX;	/* monotonic */
 static int64 paused_until = 0;
 static int64 failed_pause = 0;
@@ -71,10 +72,12 @@ TimersAt(void)
 		return PG_INT64_MAX;
 	if (!looked)
 		return paused_until;
-	if (timer != known)
+	if (timer != known || ClockVersion() != known_clock)
 	{
-		TimestampTz real = ClockRealTime(timer);
+		TimestampTz real;
 
+		known_clock = ClockVersion();
+		real = ClockRealTime(timer);
 		known = timer;
 		known_at = real == DT_NOEND ? PG_INT64_MAX :
 			MonotonicNow() + Max(0, real - GetCurrentTimestamp());

@@ -20,7 +20,9 @@ SELECT j.washman_id, count(*) AS jobs, sum(o.total) AS cash_mad, sum(j.commissio
  WHERE j.outcome = 'completed'
  GROUP BY j.washman_id, p.last_location ORDER BY cash_mad DESC LIMIT 10;
 
--- a wash of your own, where the last position came from: the phones show it, see below
+-- a wash of your own, where the last position came from; the clock goes on, as the phones
+-- of the washmen near are told one after the other, see below
+SELECT washminute.set_clock(washminute.now());
 SELECT b.reference, b.washmen_offered
   FROM (SELECT last_location FROM washminute_data.washman_positions ORDER BY last_location_updated_at DESC LIMIT 1) AS p,
        washminute.create_booking('c1', ARRAY['exterior'], ST_X(p.last_location::geometry),

@@ -89,8 +89,10 @@ BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT pg_temp.as_caller('washminute_washman', 'api_w1');
 SELECT n.name, o.washman_id, round(o.distance_m) AS metres FROM washminute_api.offers AS o JOIN names AS n USING (request_id) ORDER BY n.name;
 SELECT count(*) AS requests FROM washminute_api.requests;
-SELECT test_helpers.outcome('SELECT * FROM washminute_api.orders');
+SELECT count(*) AS orders FROM washminute_api.orders;
 SELECT customer_id, status, accepted_at FROM washminute_api.accept_request(pg_temp.request('first'));
+-- what to do, and what to collect
+SELECT customer_id, status, payment_method, total, services FROM washminute_api.orders;
 SELECT customer_id, status, washman_id FROM washminute_api.requests;
 SELECT washminute_api.advance_request(pg_temp.request('first'), 'en_route');
 SELECT washminute_api.balance();

@@ -327,7 +327,6 @@ worker_becomes($node, 'running', 'the worker runs');
 is(count_in_log($node, qr/ERROR:  .*this one fails|worker: state="failing/, $position), 0, 'and never failed itself');
 sql('DELETE FROM public.failing');
 sql("SELECT washminute.set_clock(now() + interval '61 s')");
-$node->reload;
 gets_wave($locked, $waves + 1, 'after that minute it is tried again');
 sql('SELECT washminute.set_clock(NULL)');
 sql("SELECT washminute.cancel_request(request_id, 'zineb') FROM washminute_data.washing_requests WHERE status = 'pending'");
