@@ -151,16 +151,21 @@ report_location_body(FunctionCallInfo fcinfo)
 {
 	Report		report;
 	Fix			held;
+	bool		is_online = true;	/* as far as the index tells */
 
 	ReadReport(fcinfo, &report);
-	held = PositionOf(report.washman_id);
+	held = LiveIsUsed() ? LiveFix(report.washman_id, strlen(report.washman_id)) :
+		PositionOf(report.washman_id);
 	report.verdict = LiveIsUsed() ? ReportToIndex(&report, MaxSpeed()) : FIX_STRANGER;
 	if (report.verdict == FIX_STRANGER)
+	{
+		is_online = !LiveIsUsed();
 		ReportToTable(&report, 1, MaxSpeed());
+	}
 	CountVerdict(report.verdict);
 	if (report.verdict == FIX_STRANGER)
 		ErrorRaiseText(WM_WASHMAN_NOT_FOUND, "washmanId", report.washman_id);
-	if (report.verdict == FIX_TAKEN && IsNews(&held))
+	if (report.verdict == FIX_TAKEN && is_online && IsNews(&held))
 		OfferToJoiner(report.washman_id);
 	PG_RETURN_VOID();
 }
