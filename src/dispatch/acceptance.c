@@ -434,7 +434,6 @@ accept_request_body(FunctionCallInfo fcinfo)
 		ErrorRaise(WM_NOT_SERIALIZABLE, NULL);
 
 	RequestRead(request_id, &request);
-	UserRequireKind(washman_id, "washman");
 	RequestRequireOpen(&request, washman_id);
 
 	if (!LockRequestIfFree(request_id))
@@ -446,6 +445,7 @@ accept_request_body(FunctionCallInfo fcinfo)
 	}
 	RequestRead(request_id, &request);
 	RequestRequireOpen(&request, washman_id);
+	UserRequireKind(washman_id, "washman");
 	LockWashman(washman_id);
 	RequestSettings(&request, &settings);
 
