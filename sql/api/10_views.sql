@@ -129,3 +129,18 @@ COMMENT ON COLUMN washminute_api.receivables.created_at IS 'Since when it is owe
 COMMENT ON COLUMN washminute_api.receivables.settled_at IS 'When it was paid or waived.';
 COMMENT ON COLUMN washminute_api.receivables.waived IS 'Whether the platform gave it up.';
 GRANT SELECT ON washminute_api.receivables TO washminute_customer, washminute_washman, washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.payments WITH (security_invoker = true) AS
+  SELECT p.payment_id, p.order_id, p.customer_id, p.amount, p.status, p.reserved AS refunds, p.created_at, p.updated_at
+    FROM washminute_data.payments AS p;
+COMMENT ON VIEW washminute_api.payments IS 'A customer''s card payments, all for an administrator.';
+COMMENT ON COLUMN washminute_api.payments.payment_id IS 'Id for programs.';
+COMMENT ON COLUMN washminute_api.payments.order_id IS 'The order.';
+COMMENT ON COLUMN washminute_api.payments.customer_id IS 'Who owes it.';
+COMMENT ON COLUMN washminute_api.payments.amount IS 'MAD.';
+COMMENT ON COLUMN washminute_api.payments.status IS
+  'requires_payment, processing, paid, partially_refunded, refunded, cancelling, cancelled or on_hold.';
+COMMENT ON COLUMN washminute_api.payments.refunds IS 'MAD that go back, or have gone.';
+COMMENT ON COLUMN washminute_api.payments.created_at IS 'When it was begun.';
+COMMENT ON COLUMN washminute_api.payments.updated_at IS 'When it last changed.';
+GRANT SELECT ON washminute_api.payments TO washminute_customer, washminute_admin;

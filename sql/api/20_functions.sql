@@ -274,6 +274,70 @@ END
 $$;
 COMMENT ON FUNCTION washminute_api.unregister_push_token(text) IS 'Send nothing to my device any more: call it at log-out.';
 
+CREATE OR REPLACE FUNCTION washminute_api.begin_payment(
+    order_id uuid, idempotency_key text, save_card boolean DEFAULT false, saved_card_id uuid DEFAULT NULL)
+RETURNS TABLE (payment_id uuid, status text, link text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.begin_payment(
+    order_id, washminute.require_caller(), idempotency_key, save_card, saved_card_id);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.begin_payment(uuid, text, boolean, uuid) IS
+  'Pay an order of mine by card. Where link is still null, wait_for_payment_link gives it in one more call.';
+
+CREATE OR REPLACE FUNCTION washminute_api.wait_for_payment_link(payment_id uuid, timeout interval DEFAULT '10 s') RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM washminute_data.payments AS p
+                  WHERE p.payment_id = wait_for_payment_link.payment_id
+                    AND p.customer_id = washminute.require_caller()) THEN
+    PERFORM washminute.raise('WM_PAYMENT_NOT_FOUND');
+  END IF;
+  RETURN washminute.wait_for_payment_link(payment_id, LEAST(timeout, '30 s'::pg_catalog.interval));
+END
+$$;
+COMMENT ON FUNCTION washminute_api.wait_for_payment_link(uuid, interval) IS
+  'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 30 seconds at most.';
+
+CREATE OR REPLACE FUNCTION washminute_api.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.require_caller();
+  RETURN washminute.request_refund(payment_id, amount, reason, idempotency_key);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.request_refund(uuid, numeric, text, text) IS
+  'An administrator pays an amount (MAD) of a payment back.';
+
+CREATE OR REPLACE FUNCTION washminute_api.payment_callback(token text, body text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN washminute.payment_callback(token, body);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.payment_callback(text, text) IS
+  'For the proxy before the gateway''s callbacks: what it is to answer.';
+
+CREATE OR REPLACE FUNCTION washminute_api.payment_return(token text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN washminute.payment_return(token);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.payment_return(text) IS
+  'For the proxy before browsers that come back from the gateway: where to redirect them.';
+
 REVOKE ALL ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text),
   washminute_api.accept_request(uuid), washminute_api.decline_request(uuid),
@@ -286,14 +350,22 @@ REVOKE ALL ON FUNCTION
   washminute_api.pay_payout(uuid, text), washminute_api.refuse_payout(uuid, text),
   washminute_api.report_location(float8, float8, float8, timestamptz),
   washminute_api.set_status(text), washminute_api.balance(),
-  washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text)
+  washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text),
+  washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval),
+  washminute_api.request_refund(uuid, numeric, text, text),
+  washminute_api.payment_callback(text, text), washminute_api.payment_return(text)
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
   washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text)
   TO washminute_customer, washminute_washman, washminute_admin;
 GRANT EXECUTE ON FUNCTION
-  washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text)
+  washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text),
+  washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval)
   TO washminute_customer;
+GRANT EXECUTE ON FUNCTION
+  washminute_api.payment_callback(text, text), washminute_api.payment_return(text)
+  TO washminute_service;
+GRANT USAGE ON SCHEMA washminute_api TO washminute_service;
 GRANT EXECUTE ON FUNCTION
   washminute_api.cancel_request(uuid, text, numeric), washminute_api.cancellation_fee(uuid)
   TO washminute_customer, washminute_admin;
@@ -302,7 +374,7 @@ GRANT EXECUTE ON FUNCTION washminute_api.contact(uuid)
 GRANT EXECUTE ON FUNCTION
   washminute_api.force_cancel_request(uuid, text), washminute_api.reassign_request(uuid, text, text),
   washminute_api.suspend_washman(text, text), washminute_api.reinstate_washman(text, text),
-  washminute_api.settle_receivable(uuid, text, boolean),
+  washminute_api.settle_receivable(uuid, text, boolean), washminute_api.request_refund(uuid, numeric, text, text),
   washminute_api.pay_payout(uuid, text), washminute_api.refuse_payout(uuid, text)
   TO washminute_admin;
 GRANT EXECUTE ON FUNCTION

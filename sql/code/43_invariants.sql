@@ -167,6 +167,11 @@ AS $$
    WHERE ((t.debit_account, t.credit_account) = (
            SELECT CASE t.purpose
                     WHEN 'payment' THEN 'card_clearing'
+                    WHEN 'surplus' THEN 'card_clearing'
+                    WHEN 'refund' THEN 'refunds_payable'
+                    WHEN 'refund_granted' THEN 'platform_revenue'
+                    WHEN 'payment_reversed'
+                    THEN CASE WHEN t.debit_account = 'refunds_payable' THEN 'refunds_payable' ELSE 'customer_funds' END
                     WHEN 'commission'
                     THEN CASE o.payment_method WHEN 'card' THEN 'customer_funds' ELSE 'washman:' || r.washman_id END
                     WHEN 'settlement'
@@ -182,6 +187,10 @@ AS $$
                     ELSE 'customer_funds' END,
                   CASE t.purpose
                     WHEN 'payment' THEN 'customer_funds'
+                    WHEN 'surplus' THEN 'refunds_payable'
+                    WHEN 'refund' THEN 'card_clearing'
+                    WHEN 'refund_granted' THEN 'refunds_payable'
+                    WHEN 'payment_reversed' THEN 'card_clearing'
                     WHEN 'commission' THEN 'platform_revenue'
                     WHEN 'washman_income' THEN 'washman:' || r.washman_id
                     WHEN 'refund_due' THEN 'refunds_payable'
@@ -218,6 +227,46 @@ AS $$
     LEFT JOIN washminute_data.transfers AS t ON t.order_id = o.order_id AND t.purpose = 'refund_due'
    WHERE o.payment_method = 'card' AND o.payment_verified AND o.status IN ('cancelled', 'refunded')
      AND COALESCE(t.amount, 0) <> o.total - o.fee
+  UNION ALL
+  SELECT 'a payment''s sums are those of its attempts and refunds', p.payment_id::text
+    FROM washminute_data.payments AS p
+   WHERE p.captured <> (SELECT COALESCE(pg_catalog.sum(a.charged), 0)
+                          FROM washminute_data.payment_attempts AS a WHERE a.payment_id = p.payment_id)
+      OR p.reserved <> (SELECT COALESCE(pg_catalog.sum(f.amount), 0)
+                          FROM washminute_data.refunds AS f
+                         WHERE f.payment_id = p.payment_id AND f.status <> 'failed')
+  UNION ALL
+  SELECT 'an order was paid by an attempt that was charged', p.payment_id::text
+    FROM washminute_data.payments AS p
+    LEFT JOIN washminute_data.payment_attempts AS a ON a.attempt_id = p.paid_by
+    LEFT JOIN washminute_data.transfers AS t ON t.purpose = 'payment' AND t.reason = a.gateway_order_id
+   WHERE p.paid_by IS NOT NULL
+     AND (a.payment_id = p.payment_id AND NOT a.surplus AND a.charged = p.amount
+          AND t.order_id = p.order_id AND t.amount = p.amount) IS NOT TRUE
+  UNION ALL
+  SELECT 'what was charged and paid no order is surplus', a.attempt_id::text
+    FROM washminute_data.payment_attempts AS a
+    JOIN washminute_data.payments AS p ON p.payment_id = a.payment_id
+   WHERE a.charged > 0 AND a.status <> 'integrity' AND NOT a.surplus AND p.paid_by IS DISTINCT FROM a.attempt_id
+  UNION ALL
+  SELECT 'a refund is booked once it has gone', f.refund_id::text
+    FROM washminute_data.refunds AS f
+    LEFT JOIN washminute_data.transfers AS t ON t.purpose = 'refund' AND t.reason = f.refund_id::text
+   WHERE CASE WHEN f.status IN ('accepted', 'reversed', 'settled') THEN f.amount ELSE 0 END <> COALESCE(t.amount, 0)
+  UNION ALL
+  SELECT 'the gateway is asked about what is open', pg_catalog.format('attempt %s', a.attempt_id)
+    FROM washminute_data.payment_attempts AS a
+   WHERE (a.status IN ('prepared', 'dispatched', 'awaiting', 'unknown')
+          OR EXISTS (SELECT FROM washminute_data.refunds AS f
+                      WHERE f.attempt_id = a.attempt_id AND f.status = 'unknown'))
+     AND NOT EXISTS (SELECT FROM washminute_data.outbox AS q
+                      WHERE q.lane = 'payment' AND q.data->>'attemptId' = a.attempt_id::text)
+  UNION ALL
+  SELECT 'a refund that was asked for is queued', f.refund_id::text
+    FROM washminute_data.refunds AS f
+   WHERE f.status IN ('requested', 'dispatched')
+     AND NOT EXISTS (SELECT FROM washminute_data.outbox AS q
+                      WHERE q.lane = 'payment' AND q.data->>'refundId' = f.refund_id::text)
 $$;
 COMMENT ON FUNCTION washminute.check_invariants() IS
   'What must always be true of the data: each violation with its detail, no row when all is well.';

@@ -46,6 +46,35 @@ CREATE OR REPLACE TRIGGER transfers_append_only
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.guard_append_only();
 COMMENT ON TRIGGER transfers_append_only ON washminute_data.transfers IS 'The journal is append-only.';
 
+CREATE OR REPLACE TRIGGER payment_observations_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON washminute_data.payment_observations
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.guard_append_only();
+COMMENT ON TRIGGER payment_observations_append_only ON washminute_data.payment_observations IS
+  'What was seen was seen.';
+
+CREATE OR REPLACE FUNCTION washminute_data.guard_attempt_status() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM washminute_data.payment_attempt_transitions AS t
+                  WHERE t.from_status = OLD.status AND t.to_status = NEW.status) THEN
+    PERFORM washminute.raise('WM_PAYMENT_STATE', pg_catalog.jsonb_build_object('status', OLD.status, 'to', NEW.status));
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION washminute_data.guard_attempt_status() IS
+  'Trigger: refuses a move of an attempt that is not in payment_attempt_transitions, whoever makes it.';
+REVOKE ALL ON FUNCTION washminute_data.guard_attempt_status() FROM PUBLIC;
+
+CREATE OR REPLACE TRIGGER payment_attempts_status_guarded
+  BEFORE UPDATE ON washminute_data.payment_attempts
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status)
+  EXECUTE FUNCTION washminute_data.guard_attempt_status();
+COMMENT ON TRIGGER payment_attempts_status_guarded ON washminute_data.payment_attempts IS
+  'No row of payment_attempt_transitions, no move.';
+
 -- The effect of this one is that a cache is looked up anew: none on any row.
 CREATE OR REPLACE FUNCTION washminute_data.routes_changed() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -33,6 +33,13 @@ GRANT SELECT (payout_id, washman_id, amount, status, requested_at, decided_at, r
 GRANT SELECT (receivable_id, debtor_id, order_id, amount, purpose, created_at, settled_at, waived)
   ON washminute_data.receivables TO washminute_customer, washminute_washman, washminute_admin;
 
+GRANT SELECT (payment_id, order_id, customer_id, amount, status, reserved, created_at, updated_at)
+  ON washminute_data.payments TO washminute_customer, washminute_admin;
+GRANT SELECT (refund_id, payment_id, amount, status, method, reason, requested_by, created_at, updated_at)
+  ON washminute_data.refunds TO washminute_admin;
+GRANT SELECT (exception_id, kind, payment_id, attempt_id, refund_id, data, since, resolved_at, resolved_by, decision, reason)
+  ON washminute_data.payment_exceptions TO washminute_admin;
+
 CREATE POLICY users_read_own ON washminute_data.users
   FOR SELECT TO washminute_customer, washminute_washman
   USING (user_id = (SELECT washminute.current_user_id()));
@@ -96,5 +103,17 @@ CREATE POLICY receivables_read_own ON washminute_data.receivables
   FOR SELECT TO washminute_customer, washminute_washman
   USING (debtor_id = (SELECT washminute.current_user_id()));
 CREATE POLICY receivables_read_all ON washminute_data.receivables
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY payments_read_own ON washminute_data.payments
+  FOR SELECT TO washminute_customer
+  USING (customer_id = (SELECT washminute.current_user_id()));
+CREATE POLICY payments_read_all ON washminute_data.payments
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY refunds_read_all ON washminute_data.refunds
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY payment_exceptions_read_all ON washminute_data.payment_exceptions
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);

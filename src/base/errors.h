@@ -40,6 +40,8 @@
 	  "Amounts are in MAD with at most two decimals, not zero, and below 10 000 000 000.") \
 	X(WM_RESERVATION_TIME_INVALID, "PT400", "the reservation is too soon or too far ahead", \
 	  "DETAIL gives the earliest and the latest time that can be reserved now.") \
+	X(WM_AMOUNT_TOO_LOW, "PT400", "the amount is too low to be paid by card", \
+	  "DETAIL gives the amount, and the least that the gateway takes.") \
 	/* 401 to 403: who is asking */ \
 	X(WM_CALLER_UNKNOWN, "PT401", "the caller is not known", \
 	  "Send a token whose claims carry the user's id as sub.") \
@@ -59,6 +61,8 @@
 	  "An operator has to lift the suspension first.") \
 	X(WM_SUPERUSER_ONLY, "PT403", "only a superuser may do this", \
 	  "Run it as the database's administrator.") \
+	X(WM_CALLBACK_REFUSED, "PT403", "the callback is not genuine", \
+	  "Only the card gateway, and a browser that it sends back, have such tokens.") \
 	/* 404: no such thing */ \
 	X(WM_USER_NOT_FOUND, "PT404", "the user does not exist", \
 	  "Create the user with washminute.upsert_user first.") \
@@ -70,6 +74,10 @@
 	  "Use the order_id that washminute.create_booking returned.") \
 	X(WM_PAYOUT_NOT_FOUND, "PT404", "the payout does not exist", \
 	  "Use the payout_id that washminute.request_payout returned.") \
+	X(WM_PAYMENT_NOT_FOUND, "PT404", "the payment does not exist", \
+	  "Use the payment_id that washminute.begin_payment returned.") \
+	X(WM_CARD_NOT_FOUND, "PT404", "the card does not exist", \
+	  "Pay without a saved card.") \
 	X(WM_RECEIVABLE_NOT_FOUND, "PT404", "the receivable does not exist", \
 	  "Receivables are the rows of washminute_data.receivables.") \
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
@@ -109,6 +117,10 @@
 	  "DETAIL gives the present state of the order.") \
 	X(WM_PAYMENT_REFERENCE_USED, "PT409", "the payment reference was used for another order", \
 	  "A payment belongs to one order: check which one it was made for.") \
+	X(WM_PAYMENT_STATE, "PT409", "the payment's state does not allow this", \
+	  "DETAIL gives the present state of the payment.") \
+	X(WM_REFUND_TOO_HIGH, "PT409", "the refund is more than is left of the payment", \
+	  "DETAIL gives what can still be paid back.") \
 	X(WM_MIGRATION_CHANGED, "PT409", "a migration that has run was changed since", \
 	  "Install the files of the release again; a change of the data is a new migration.") \
 	X(WM_SCHEMA_FOREIGN, "PT409", "a schema of this name belongs to somebody else", \
@@ -129,6 +141,8 @@
 	/* 500 and 503: called wrongly, not ready */ \
 	X(WM_NOT_SERIALIZABLE, "PT500", "the command must run in a serializable transaction", \
 	  "BEGIN ISOLATION LEVEL SERIALIZABLE, or SET default_transaction_isolation TO serializable first.") \
+	X(WM_PAYMENT_NOT_COMMITTED, "PT500", "the payment was begun in this very transaction", \
+	  "Commit first, then wait for the link: the worker sees what is committed.") \
 	X(WM_CALLED_INSIDE_EXTENSION, "PT500", "setup cannot run inside an extension's script", \
 	  "Call washminute.setup() on its own after CREATE EXTENSION; what it makes must not belong to an extension.") \
 	X(WM_STATUS_IS_GUARDED, "PT500", "the status of a request is changed by the commands alone", \
@@ -147,6 +161,10 @@
 	  "SELECT washminute.setup() puts the row of washminute_data.settings back with its default.") \
 	X(WM_SIGNING_KEY_MISSING, "PT503", "the signing key cannot be read", \
 	  "Name a file of mode 0600 that holds at least 32 random bytes in washminute.signing_key_file.") \
+	X(WM_GATEWAY_NOT_CONFIGURED, "PT503", "the card gateway is not configured", \
+	  "Set washminute.callback_base_url, washminute.signing_key_file and washminute.naps_credentials_file; the server's log and washminute.doctor() say what is wrong.") \
+	X(WM_DIGEST_FORBIDDEN, "PT503", "OpenSSL has no MD5", \
+	  "The card gateway's protocol needs it: FIPS mode forbids it.") \
 	X(WM_SNAPSHOT_TOO_OLD, "PT503", "the data changed since the transaction began", \
 	  "Repeat the call in a new transaction.") \
 	X(WM_LOCK_TIMEOUT, "PT503", "the lock could not be taken in time", \

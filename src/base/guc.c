@@ -21,6 +21,7 @@
 #include "base/guc.h"
 
 char	   *washminute_ca_file = NULL;
+char	   *washminute_callback_base_url = NULL;
 char	   *washminute_correlation_id = NULL;
 char	   *washminute_database = NULL;
 char	   *washminute_expo_access_token_file = NULL;
@@ -34,6 +35,8 @@ bool		washminute_enqueues = true;
 #endif
 bool		washminute_log_commands = false;
 int			washminute_max_live_washmen = 100000;
+char	   *washminute_naps_credentials_file = NULL;
+char	   *washminute_naps_url = NULL;
 bool		washminute_run_timers = true;
 char	   *washminute_signing_key_file = NULL;
 
@@ -47,6 +50,37 @@ CorrelationIdCheck(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+bool
+GucUrlIsSafe(const char *url)
+{
+	static const char *const own[] = {"http://127.0.0.1", "http://localhost"};
+
+	if (strncmp(url, "https://", strlen("https://")) == 0)
+		return true;
+	for (int i = 0; i < lengthof(own); i++)
+	{
+		const char *rest = url + strlen(own[i]);
+
+		if (strncmp(url, own[i], strlen(own[i])) != 0)
+			continue;
+		if (*rest == ':')
+			rest += 1 + strspn(rest + 1, "0123456789");
+		if (*rest == '/' || *rest == '\0')
+			return true;
+	}
+	return false;
+}
+
+/* Secrets would go over the network in clear. */
+static bool
+UrlCheck(char **newval, void **extra, GucSource source)
+{
+	if ((*newval)[0] == '\0' || GucUrlIsSafe(*newval))
+		return true;
+	GUC_check_errdetail("It must begin with https://, or http:// of this machine.");
+	return false;
 }
 
 /*
@@ -88,6 +122,15 @@ GucInit(void)
 							   PGC_SIGHUP,
 							   0,
 							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.callback_base_url",
+							   "Where the card gateway and customers' browsers come back to, e.g. https://pay.example.ma",
+							   "/naps/cb/TOKEN below it must reach washminute.payment_callback(), /naps/return/TOKEN washminute.payment_return().",
+							   &washminute_callback_base_url,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   UrlCheck, NULL, NULL);
 
 	DefineCustomStringVariable("washminute.correlation_id",
 							   "Id of the caller's request, kept on the event and outbox rows that it causes.",
@@ -194,6 +237,24 @@ GucInit(void)
 							0,
 							NULL, NULL, NULL);
 
+	DefineCustomStringVariable("washminute.naps_credentials_file",
+							   "File of the credentials for the card gateway NAPS, of mode 0600.",
+							   "A JSON object: api_key, institution_id, cx_user, cx_password, merchant_id, merchant_name, and where there are such website_name, website_id, public_key.",
+							   &washminute_naps_credentials_file,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.naps_url",
+							   "Where the card gateway NAPS is.",
+							   NULL,
+							   &washminute_naps_url,
+							   "https://gwapi.naps.ma:8085/napspayment/",
+							   PGC_SIGHUP,
+							   0,
+							   UrlCheck, NULL, NULL);
+
 	DefineCustomBoolVariable("washminute.run_timers",
 							 "Whether the worker does what falls due for requests: waves, decisions, expiries.",
 							 "Off leaves that to pg_cron and to callers of washminute.expire_due().",
@@ -204,8 +265,8 @@ GucInit(void)
 							 NULL, NULL, NULL);
 
 	DefineCustomStringVariable("washminute.signing_key_file",
-							   "File of the key that signs webhooks, of mode 0600.",
-							   "At least 32 random bytes; each listener's secret is derived from it.",
+							   "File of the key that signs webhooks and the callbacks of payments, of mode 0600.",
+							   "At least 32 random bytes; or a line for each of several keys, its id, a blank and the key, of which the first signs.",
 							   &washminute_signing_key_file,
 							   "",
 							   PGC_SIGHUP,

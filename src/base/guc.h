@@ -9,6 +9,7 @@
 #define WASHMINUTE_GUC_H
 
 extern char *washminute_ca_file;	/* empty: the system's authorities */
+extern char *washminute_callback_base_url;	/* empty: no card payments */
 extern char *washminute_correlation_id;
 extern char *washminute_database;	/* the one that the worker serves */
 #ifdef WASHMINUTE_BENCH
@@ -22,9 +23,17 @@ extern int	washminute_location_flush_interval;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;
 extern int	washminute_max_live_washmen;
+extern char *washminute_naps_credentials_file;
+extern char *washminute_naps_url;
 extern bool washminute_run_timers;
 extern char *washminute_signing_key_file;
 
 extern void GucInit(void);
+
+/*
+ * https, or http to this machine, where secrets can be sent?  After "localhost:x@"
+ * another host would follow.
+ */
+extern bool GucUrlIsSafe(const char *url);
 
 #endif							/* WASHMINUTE_GUC_H */

@@ -13,8 +13,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
@@ -23,6 +21,7 @@
 #include "base/errors.h"
 #include "base/idempotency.h"
 #include "base/lock.h"
+#include "base/secret.h"
 #include "base/statement.h"
 
 static Statement select_key = {
@@ -39,23 +38,6 @@ static Statement insert_key = {
 	6, {TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-static Datum
-Sha256(const char *text)
-{
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-	bytea	   *digest = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-
-	SET_VARSIZE(digest, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
-	if (context == NULL ||
-		pg_cryptohash_init(context) < 0 ||
-		pg_cryptohash_update(context, (const uint8 *) text, strlen(text)) < 0 ||
-		pg_cryptohash_final(context, (uint8 *) VARDATA(digest),
-							PG_SHA256_DIGEST_LENGTH) < 0)
-		elog(ERROR, "could not compute SHA-256");
-	pg_cryptohash_free(context);
-	return PointerGetDatum(digest);
-}
-
 /* The four arguments that both statements begin with. */
 static void
 KeyArguments(Arguments *list, const char *actor_id, const char *command,
@@ -64,7 +46,7 @@ KeyArguments(Arguments *list, const char *actor_id, const char *command,
 	ArgumentText(list, actor_id);
 	ArgumentText(list, command);
 	ArgumentText(list, key);
-	ArgumentDatum(list, Sha256(arguments));
+	ArgumentDatum(list, SecretSha256(arguments));
 }
 
 char *

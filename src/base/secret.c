@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -80,17 +81,120 @@ SecretHmac(const unsigned char *key, size_t key_length,
 		elog(ERROR, "OpenSSL could not compute an HMAC-SHA256");
 }
 
-bool
-SecretDerive(const char *purpose, unsigned char *derived, const char **problem)
+/* A key of the file. */
+typedef struct SecretKey
+{
+	const char *id;
+	int			id_length;
+	const char *key;
+	size_t		length;
+} SecretKey;
+
+/* Take a line apart; false where it is no line of an id and a key. */
+static bool
+ReadKeyLine(const char *line, size_t length, SecretKey *key)
+{
+	size_t		id_length = 0;
+
+	while (id_length < length && (isalnum((unsigned char) line[id_length]) ||
+								  line[id_length] == '-' || line[id_length] == '_'))
+		id_length++;
+	if (id_length == 0 || id_length > SECRET_KEY_ID_MAX || id_length == length ||
+		line[id_length] != ' ')
+		return false;
+	*key = (SecretKey) {line, (int) id_length, line + id_length + 1, length - id_length - 1};
+	for (size_t i = 0; i < key->length; i++)
+		if (key->key[i] <= ' ' || key->key[i] > '~')
+			return false;
+	return key->length > 0;
+}
+
+/*
+ * The key of that id, or the first one for NULL.  Where one line is not that of an id
+ * and a key the whole file is one key.
+ */
+static bool
+FindKey(const char *file, size_t length, const char *id, SecretKey *found)
+{
+	bool		is_found = false;
+
+	for (const char *line = file; line < file + length;)
+	{
+		const char *end = memchr(line, '\n', file + length - line);
+		SecretKey	key;
+
+		if (end == NULL)
+			end = file + length;
+		if (end > line && !ReadKeyLine(line, end - line, &key))
+		{
+			*found = (SecretKey) {SECRET_SOLE_ID, (int) strlen(SECRET_SOLE_ID), file, length};
+			return id == NULL || strcmp(id, SECRET_SOLE_ID) == 0;
+		}
+		if (end > line && !is_found &&
+			(id == NULL || (strncmp(id, key.id, key.id_length) == 0 && id[key.id_length] == '\0')))
+		{
+			*found = key;
+			is_found = true;
+		}
+		line = end + 1;
+	}
+	return is_found;
+}
+
+/* Derive from the key of that id, or the first one for NULL. */
+static bool
+DeriveFrom(const char *purpose, const char *id, unsigned char *derived,
+		   char *key_id, const char **problem)
 {
 	char		secret[SECRET_FILE_MAX + 1];
 	size_t		length = SecretReadFile(washminute_signing_key_file, secret, problem);
+	bool		derives = false;
+	SecretKey	key;
 
-	if (length > 0 && length < SECRET_FILE_MIN)
-		*problem = psprintf("\"%s\" holds less than %d bytes",
-							washminute_signing_key_file, SECRET_FILE_MIN);
-	else if (length > 0)
-		SecretHmac((unsigned char *) secret, length, purpose, strlen(purpose), derived);
+	if (length > 0 && FindKey(secret, length, id, &key))
+	{
+		derives = key.length >= SECRET_FILE_MIN;
+		if (derives)
+			SecretHmac((const unsigned char *) key.key, key.length, purpose, strlen(purpose), derived);
+		else
+			*problem = psprintf("\"%s\" holds a key of less than %d bytes",
+								washminute_signing_key_file, SECRET_FILE_MIN);
+		if (key_id != NULL)
+			snprintf(key_id, SECRET_KEY_ID_MAX + 1, "%.*s", key.id_length, key.id);
+	}
 	OPENSSL_cleanse(secret, sizeof(secret));
-	return *problem == NULL;
+	return derives;
+}
+
+bool
+SecretDerive(const char *purpose, unsigned char *derived, const char **problem)
+{
+	return DeriveFrom(purpose, NULL, derived, NULL, problem);
+}
+
+bool
+SecretDeriveNow(const char *purpose, unsigned char *derived, char *key_id,
+				const char **problem)
+{
+	return DeriveFrom(purpose, NULL, derived, key_id, problem);
+}
+
+bool
+SecretDeriveById(const char *purpose, const char *key_id, unsigned char *derived,
+				 const char **problem)
+{
+	return DeriveFrom(purpose, key_id, derived, NULL, problem);
+}
+
+Datum
+SecretSha256(const char *text)
+{
+	bytea	   *digest = palloc(VARHDRSZ + SECRET_BYTES);
+	unsigned int length;
+
+	SET_VARSIZE(digest, VARHDRSZ + SECRET_BYTES);
+	if (EVP_Digest(text, strlen(text), (unsigned char *) VARDATA(digest), &length,
+				   EVP_sha256(), NULL) != 1)
+		elog(ERROR, "OpenSSL could not compute a SHA-256");
+	return PointerGetDatum(digest);
 }

@@ -20,16 +20,39 @@
 extern size_t SecretReadFile(const char *path, char *secret, const char **problem);
 
 /*
- * The key for one purpose, derived from the file of washminute.signing_key_file
- * as HMAC-SHA256(key, purpose): who knows one of them knows no other.  False with
- * *problem as above.
+ * The file of washminute.signing_key_file holds one key; or, so that keys can be
+ * changed while what was signed by the last one is still about, a line for each of
+ * several: an id of at most 16 letters, digits, - and _, a blank, and the key in
+ * printable characters.  The first line's key signs.  A key that stands alone has the
+ * id SECRET_SOLE_ID.
+ */
+#define SECRET_KEY_ID_MAX 16
+#define SECRET_SOLE_ID "0"
+
+/*
+ * The key for one purpose, derived from the one that signs as HMAC-SHA256(key,
+ * purpose): who knows one of them knows no other.  False with *problem as above.
  */
 extern bool SecretDerive(const char *purpose, unsigned char *derived,
 						 const char **problem);
+
+/* The same, with the id of the key (SECRET_KEY_ID_MAX + 1 bytes). */
+extern bool SecretDeriveNow(const char *purpose, unsigned char *derived, char *key_id,
+							const char **problem);
+
+/*
+ * The same for the key of that id, which may be an older one.  False with no *problem
+ * where the file has no such key.
+ */
+extern bool SecretDeriveById(const char *purpose, const char *key_id,
+							 unsigned char *derived, const char **problem);
 
 /* HMAC-SHA256 by OpenSSL. */
 extern void SecretHmac(const unsigned char *key, size_t key_length,
 					   const void *data, size_t length,
 					   unsigned char *digest);
+
+/* SHA-256 of a text, as a bytea. */
+extern Datum SecretSha256(const char *text);
 
 #endif							/* WASHMINUTE_SECRET_H */

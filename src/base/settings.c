@@ -48,6 +48,7 @@ static const SettingEntry setting_entries[] = {
 	SETTING(no_show_minutes),
 	SETTING(offer_seconds),
 	SETTING(offer_size),
+	SETTING(payment_minutes),
 	SETTING(position_max_age_seconds),
 	SETTING(push_receipt_minutes),
 	SETTING(radius_limit_m),
@@ -69,7 +70,8 @@ static Statement select_settings = {
 
 /* Each zone has a row at least, for its policy. */
 static Statement select_zones = {
-	"SELECT z.zone_code, z.offer_policy, s.name, s.value::pg_catalog.float8"
+	"SELECT z.zone_code, z.offer_policy, s.name, s.value::pg_catalog.float8,"
+	"       z.card_dispatch = 'at_once'"
 	"  FROM washminute_data.service_zones AS z"
 	"  LEFT JOIN washminute_data.zone_settings AS s ON s.zone_code = z.zone_code"
 	" ORDER BY z.zone_code"
@@ -131,6 +133,7 @@ SettingsLook(Settings *settings)
 	bool		found[lengthof(setting_entries)] = {false};
 
 	settings->offer_policy = POLICY_STAGGERED;
+	settings->card_dispatch = DISPATCH_AFTER_PAYMENT;
 	for (uint64 row = 0; row < rows; row++)
 	{
 		int			i = SettingSet(settings, RowText(row, 1), RowFloat8(row, 2));
@@ -175,6 +178,7 @@ ZonesLook(const Settings *base)
 			zone = &kept_zones[count++];
 			*zone = (ZoneSettings) {zone_code, *base};
 			zone->settings.offer_policy = PolicyByName(RowText(row, 2));
+			zone->settings.card_dispatch = RowBool(row, 5) ? DISPATCH_AT_ONCE : DISPATCH_AFTER_PAYMENT;
 		}
 		zone = &kept_zones[count - 1];
 		if (!RowIsNull(row, 3))

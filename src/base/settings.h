@@ -18,6 +18,13 @@ typedef enum OfferPolicy
 	POLICY_RANKED
 } OfferPolicy;
 
+/* When a card job is offered: column card_dispatch of service_zones. */
+typedef enum CardDispatch
+{
+	DISPATCH_AFTER_PAYMENT,
+	DISPATCH_AT_ONCE
+} CardDispatch;
+
 typedef struct Settings
 {
 	double		arrival_position_seconds;
@@ -36,6 +43,7 @@ typedef struct Settings
 	double		no_show_minutes;
 	double		offer_seconds;
 	double		offer_size;		/* washmen offered a request in a wave */
+	double		payment_minutes;
 	double		position_max_age_seconds;
 	double		push_receipt_minutes;
 	double		radius_limit_m;
@@ -49,7 +57,8 @@ typedef struct Settings
 	double		stagger_size;	/* washmen told at once */
 	double		travel_minutes; /* allowed for the way to an instant job */
 	double		wave_seconds;
-	OfferPolicy offer_policy;	/* of the zone */
+	OfferPolicy offer_policy;	/* of the zone, as the next */
+	CardDispatch card_dispatch;
 } Settings;
 
 /* From _PG_init. */

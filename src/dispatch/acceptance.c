@@ -296,7 +296,8 @@ RequestAssign(Request *request, const char *washman_id, const char *actor_kind,
 	};
 	JsonObject	data;
 
-	if (request->by_card && !request->payment_verified)
+	if (request->by_card && !request->payment_verified &&
+		settings->card_dispatch == DISPATCH_AFTER_PAYMENT)
 		ErrorRaise(WM_PAYMENT_DUE, NULL);
 	RequireEligible(request, washman_id,
 					strcmp(actor_kind, ACTOR_WASHMAN) == 0 &&

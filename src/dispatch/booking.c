@@ -319,6 +319,15 @@ InsertOrder(Booking *booking)
 static void
 FillRequest(Booking *booking, const Settings *settings)
 {
+	bool		by_card = strcmp(booking->payment_method, "card") == 0;
+	bool		waits = by_card && settings->card_dispatch == DISPATCH_AFTER_PAYMENT;
+	TimestampTz pay_by = ClockNow() + SETTING_USECS(settings->payment_minutes, 60);
+	TimestampTz expires_at = booking->is_reservation ? booking->reservation_at :
+		ClockNow() + SETTING_USECS(settings->request_seconds, 1);
+
+	/* a card job has so long to be paid, and from then on as long as others */
+	if (waits)
+		expires_at = booking->is_reservation ? Min(expires_at, pay_by) : pay_by;
 	booking->request = (Request) {
 		.request_id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0)),
 		.order_id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0)),
@@ -328,13 +337,12 @@ FillRequest(Booking *booking, const Settings *settings)
 		.duration_minutes = booking->duration_minutes,
 		.is_reservation = booking->is_reservation,
 		.reservation_at = booking->reservation_at,
-		.expires_at = booking->is_reservation ? booking->reservation_at :
-		ClockNow() + SETTING_USECS(settings->request_seconds, 1),
+		.expires_at = expires_at,
 		.next_wave_at = DT_NOEND,
 		.decide_at = DT_NOEND,
 		.moved_at = ClockNow(),
 		.order_status = "pending",
-		.by_card = strcmp(booking->payment_method, "card") == 0,
+		.by_card = by_card,
 		.total = booking->total
 	};
 }
@@ -391,7 +399,8 @@ BookingWrite(Booking *booking, const Settings *settings)
 
 	/* a reservation is offered when it is due, a card job when it is paid */
 	FillRequest(booking, settings);
-	if (!request->is_reservation && !request->by_card)
+	if (!request->is_reservation &&
+		(!request->by_card || settings->card_dispatch == DISPATCH_AT_ONCE))
 		wave = RequestFindWave(request, settings, booking->longitude, booking->latitude);
 	InsertOrder(booking);
 	InsertRequest(booking);

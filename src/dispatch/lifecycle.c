@@ -2,7 +2,7 @@
  *
  * lifecycle.c
  *		A request's way from its offers to its end: declined, advanced, given
- *		back, paid.
+ *		back.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,6 @@
 
 COMMAND(decline_request, 1);
 COMMAND(advance_request, 1);
-COMMAND(record_payment, -1);
 
 /* Where a washman can move his job; pending gives it back. */
 static const char *const advance_targets[] = {
@@ -58,24 +57,6 @@ static Statement insert_declined = {
 static Statement select_offer = {
 	"SELECT FROM washminute_data.offers WHERE request_id = $1 AND washman_id = $2",
 	2, {UUIDOID, TEXTOID}
-};
-
-static Statement select_request_of_order = {
-	"SELECT request_id FROM washminute_data.washing_requests WHERE order_id = $1",
-	1, {UUIDOID}
-};
-
-static Statement update_order_paid = {
-	"UPDATE washminute_data.orders"
-	"   SET status = 'paid', payment_verified = true, updated_at = $2"
-	" WHERE order_id = $1",
-	2, {UUIDOID, TIMESTAMPTZOID}
-};
-
-static Statement select_payment = {
-	"SELECT order_id FROM washminute_data.transfers"
-	" WHERE purpose = 'payment' AND reason = $1",
-	1, {TEXTOID}
 };
 
 /* Mark the washman's offer declined; how many offers that touched. */
@@ -253,6 +234,9 @@ Advance(Request *request, const char *to_status, const Settings *settings)
 	{
 		if (strcmp(advances[i].to_status, to_status) != 0)
 			continue;
+		/* offered at once, it is paid before the work begins */
+		if (strcmp(to_status, "in_progress") == 0 && request->by_card && !request->payment_verified)
+			ErrorRaise(WM_PAYMENT_DUE, NULL);
 		if (strcmp(to_status, "completed") == 0)
 			RequestEndJob(request, "completed", settings);
 		RequestMove(request, to_status, ACTOR_WASHMAN, request->washman_id,
@@ -292,106 +276,4 @@ advance_request_body(FunctionCallInfo fcinfo)
 	else
 		Advance(&request, to_status, &settings);
 	PG_RETURN_VOID();
-}
-
-/*
- * Was this very payment recorded for the order before?  For another order it is
- * WM_PAYMENT_REFERENCE_USED.
- */
-static bool
-PaymentIsRecorded(const Request *request, const char *payment_reference)
-{
-	Arguments	arguments = {0};
-
-	ArgumentText(&arguments, payment_reference);
-	if (StatementRun(&select_payment, &arguments) == 0)
-		return false;
-	if (memcmp(RowUuid(0, 1), &request->order_id, sizeof(pg_uuid_t)) != 0)
-		ErrorRaiseText(WM_PAYMENT_REFERENCE_USED, "paymentReference",
-					   payment_reference);
-	return true;
-}
-
-/* The money has come: books, order, event. */
-static void
-TakePayment(Request *request, int64 amount, const char *payment_reference)
-{
-	Arguments	paid = {0};
-	JsonObject	data;
-
-	ArgumentDatum(&paid, UUIDPGetDatum(&request->order_id));
-	ArgumentDatum(&paid, TimestampTzGetDatum(ClockNow()));
-	StatementRunOne(&update_order_paid, &paid);
-	request->payment_verified = true;
-	LedgerTransfer(ACCOUNT_CARD_CLEARING, ACCOUNT_CUSTOMER_FUNDS, amount,
-				   "payment", &request->order_id, request->customer_id,
-				   payment_reference);
-	RequestData(request, &data);
-	JsonMoney(&data, "amount", amount);
-	EventRecord("paymentReceived", &request->request_id, request->customer_id,
-				JsonClose(&data));
-}
-
-/* Raise unless a payment of this amount can be taken for the order. */
-static void
-CheckPayment(const Request *request, int64 amount)
-{
-	JsonObject	data;
-
-	if (!request->by_card || request->payment_verified)
-	{
-		JsonOpen(&data);
-		JsonText(&data, "status", request->order_status);
-		JsonText(&data, "paymentMethod", request->by_card ? "card" : "cash");
-		JsonBool(&data, "paymentVerified", request->payment_verified);
-		ErrorRaise(WM_ORDER_STATE, JsonClose(&data));
-	}
-	if (amount != request->total)
-	{
-		JsonOpen(&data);
-		JsonMoney(&data, "due", request->total);
-		ErrorRaise(WM_AMOUNT_DIFFERS, JsonClose(&data));
-	}
-}
-
-/*
- * record_payment(order_id, amount, payment_reference): a card payment has
- * arrived, so the job is offered.  Money that comes after the request was
- * cancelled or has expired is booked, and due back.  The same reference again
- * does nothing.  Returns how many washmen were offered the job.
- */
-static Datum
-record_payment_body(FunctionCallInfo fcinfo)
-{
-	pg_uuid_t  *order_id = ArgumentUuid(fcinfo, 0, "order_id");
-	int64		amount;
-	char	   *payment_reference;
-	Request		request;
-	Settings	settings;
-	Arguments	find = {0};
-
-	ArgumentRequire(fcinfo, 1, "amount");
-	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
-	payment_reference = ArgumentRequiredText(fcinfo, 2, "payment_reference",
-											 ID_MAX);
-
-	ArgumentDatum(&find, UUIDPGetDatum(order_id));
-	if (StatementRun(&select_request_of_order, &find) == 0)
-		ErrorRaise(WM_ORDER_NOT_FOUND, NULL);
-	RequestLock(RowUuid(0, 1), &request);
-	if (PaymentIsRecorded(&request, payment_reference) && amount == request.total)
-		PG_RETURN_INT32(0);
-	CheckPayment(&request, amount);
-
-	TakePayment(&request, amount, payment_reference);
-	if (strcmp(request.status, "pending") != 0)
-	{
-		RequestCancelOrder(&request, NULL, 0);
-		PG_RETURN_INT32(0);
-	}
-	if (request.is_reservation)
-		PG_RETURN_INT32(0);
-	RequestSettings(&request, &settings);
-	PG_RETURN_INT32(RequestOfferAnew(&request, &settings, ClockNow() +
-									 SETTING_USECS(settings.request_seconds, 1)));
 }

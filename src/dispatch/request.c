@@ -27,6 +27,7 @@
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
+#include "payment/payment.h"
 
 static bool moving_request = false;
 
@@ -189,6 +190,13 @@ RequestData(const Request *request, StringInfo data)
 	JsonText(data, "status", request->status);
 }
 
+bool
+RequestHasEnded(const Request *request)
+{
+	return strcmp(request->status, "cancelled") == 0 || strcmp(request->status, "expired") == 0 ||
+		strcmp(request->status, "no_show") == 0;
+}
+
 void
 RequestRequireOpen(const Request *request, const char *washman_id)
 {
@@ -344,20 +352,21 @@ RequestEndJob(const Request *request, const char *outcome,
 void
 RequestCancelOrder(const Request *request, const char *actor_id, int64 fee)
 {
+	int64		due_back = request->by_card && request->payment_verified ? request->total - fee : 0;
+
 	OrderSetStatus(request, "cancelled");
-	if (request->by_card && request->payment_verified && request->total > fee)
+	if (due_back > 0)
 	{
 		JsonObject	data;
 
-		LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_REFUNDS_PAYABLE,
-					   request->total - fee, "refund_due", &request->order_id,
-					   actor_id, NULL);
+		LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_REFUNDS_PAYABLE, due_back,
+					   "refund_due", &request->order_id, actor_id, NULL);
 		RequestData(request, &data);
-		JsonMoney(&data, "amount", request->total - fee);
-		EventRecord("refundDue", &request->request_id, actor_id,
-					JsonClose(&data));
-		OutboxPayment("refundDue", data.data);
+		JsonMoney(&data, "amount", due_back);
+		EventRecord("refundDue", &request->request_id, actor_id, JsonClose(&data));
 	}
+	if (request->by_card)
+		PaymentOrderEnded(&request->order_id, due_back);
 }
 
 TimestampTz

@@ -58,6 +58,9 @@ extern void RequestRead(const pg_uuid_t *request_id, Request *request);
 /* Lock a request and read it. */
 extern void RequestLock(const pg_uuid_t *request_id, Request *request);
 
+/* Has it come to nothing: cancelled, expired, or nobody was there? */
+extern bool RequestHasEnded(const Request *request);
+
 /* Raise unless the request can still be had by this washman. */
 extern void RequestRequireOpen(const Request *request, const char *washman_id);
 

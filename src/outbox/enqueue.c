@@ -146,9 +146,12 @@ OutboxRequireUser(const char *user_id)
 }
 
 void
-OutboxPayment(const char *event, const char *data)
+OutboxPayment(const char *event, const char *data, TimestampTz due_at)
 {
-	Entry		entry = {LANE_PAYMENT, "", data, DT_NOBEGIN};
+	Entry		entry = {
+		LANE_PAYMENT, "", data,
+		TIMESTAMP_IS_NOBEGIN(due_at) ? due_at : ClockRealTime(due_at)
+	};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
 	(void) OutboxWrite(&entry, &notice, 1);

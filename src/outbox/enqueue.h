@@ -54,8 +54,11 @@ extern void OutboxPushLater(const char *event, const char *data, TimestampTz due
 
 extern void OutboxRequireUser(const char *user_id);
 
-/* Queue work for the card gateway. */
-extern void OutboxPayment(const char *event, const char *data);
+/*
+ * Queue work for the card gateway, for a time of the business's clock, or at once
+ * (DT_NOBEGIN).
+ */
+extern void OutboxPayment(const char *event, const char *data, TimestampTz due_at);
 
 /* Queue a POST to the URL of a listener. */
 extern void OutboxTellListener(Lane lane, const char *listener,

@@ -212,6 +212,13 @@ Worthwhile(const Destination *destination)
 		Max(1, destination->limiter.burst * 3 / 5);
 }
 
+/* From when on requests can be made, as far as the lane itself is concerned. */
+static int64
+ReadyAt(const Destination *destination, int64 now)
+{
+	return destination->kind->ready_at != NULL ? destination->kind->ready_at(now) : 0;
+}
+
 int
 DestinationRoom(const Destination *destination, int64 now)
 {
@@ -226,11 +233,13 @@ DestinationRoom(const Destination *destination, int64 now)
 		case BREAKER_OPEN:
 			return 0;
 		case BREAKER_HALF_OPEN:
-			return destination->in_flight > 0 ? 0 :
+			return destination->in_flight > 0 || ReadyAt(destination, now) > now ? 0 :
 				LimiterAllows(&destination->limiter, now, 1);
 		case BREAKER_CLOSED:
 			break;
 	}
+	if (ReadyAt(destination, now) > now)
+		return 0;
 	allowed = LimiterAllows(&destination->limiter, now,
 							Max(0, requests) * destination->kind->batch);
 	return allowed < Worthwhile(destination) ? 0 : allowed;
@@ -240,6 +249,7 @@ int64
 DestinationRoomAt(const Destination *destination, int64 now, int count)
 {
 	int64		at;
+	int64		ready_at;
 
 	/* where the breaker is half open only the probe's answer makes room */
 	if (!destination->enabled ||
@@ -249,6 +259,11 @@ DestinationRoomAt(const Destination *destination, int64 now, int count)
 		return 0;
 	at = Max(destination->paused_until,
 			 LimiterNext(&destination->limiter, now, Max(count, Worthwhile(destination))));
+
+	ready_at = ReadyAt(destination, now);
+	if (ready_at == PG_INT64_MAX)
+		return 0;
+	at = Max(at, ready_at);
 
 	/* out of descriptors: an answer will wake us, or somebody else closes some */
 	if (HttpRoom(1) == 0)

@@ -68,28 +68,6 @@ ExpoRequestError(Jsonb *body)
 	return code ? code : pstrdup("an error without a code");
 }
 
-/* https, or http to this machine; after "localhost:x@" another host would follow. */
-static bool
-IsSafeUrl(const char *url)
-{
-	static const char *const own[] = {"http://127.0.0.1", "http://localhost"};
-
-	if (strncmp(url, "https://", strlen("https://")) == 0)
-		return true;
-	for (int i = 0; i < lengthof(own); i++)
-	{
-		const char *rest = url + strlen(own[i]);
-
-		if (strncmp(url, own[i], strlen(own[i])) != 0)
-			continue;
-		if (*rest == ':')
-			rest += 1 + strspn(rest + 1, "0123456789");
-		if (*rest == '/' || *rest == '\0')
-			return true;
-	}
-	return false;
-}
-
 bool
 ExpoConfigure(const char **problem)
 {
@@ -98,7 +76,7 @@ ExpoConfigure(const char **problem)
 
 	*problem = NULL;
 	authorization[0] = '\0';
-	if (!IsSafeUrl(washminute_expo_url))
+	if (!GucUrlIsSafe(washminute_expo_url))
 		*problem = "washminute.expo_url must be https, or http to this machine";
 	else if (washminute_expo_access_token_file[0] != '\0')
 	{

@@ -211,6 +211,8 @@ HttpStart(HttpRequest *request)
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long) request->body_length);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) request->only_once);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, (long) request->only_once);
 	RequireMulti(curl_multi_add_handle(multi, easy), "curl_multi_add_handle");
 	running++;
 	return true;

@@ -27,6 +27,9 @@ typedef struct HttpRequest
 	struct curl_slist *headers;
 	const char *body;
 	size_t		body_length;
+	bool		only_once;		/* on a connection of its own: libcurl repeats what it sent on a
+								 * kept one that is reset */
+	void		(*done) (struct HttpRequest *request);	/* NULL: it is a delivery */
 
 	/* the answer */
 	CURLcode	code;			/* CURLE_OK: there is one, of that status */

@@ -85,9 +85,16 @@ typedef enum Verdict
 typedef struct LaneKind
 {
 	int			batch;			/* messages in a request at most */
+	bool		must_record;	/* the rows stay until record has gone well, too */
 
 	/* Make ready to send; NULL, or the reason why that is not possible. */
 	const char *(*prepare) (Destination *destination);
+
+	/*
+	 * Optional: 0 where requests can be made now; else the (monotonic) time at which
+	 * that may be so, PG_INT64_MAX where an answer must come first.
+	 */
+	int64		(*ready_at) (int64 now);
 
 	/*
 	 * Optional, in the transaction that claimed them: what the messages need
@@ -108,6 +115,7 @@ typedef struct LaneKind
 	void		(*record) (Delivery *delivery);
 } LaneKind;
 
+extern const LaneKind payment_kind;
 extern const LaneKind push_kind;
 extern const LaneKind receipt_kind;
 extern const LaneKind webhook_kind;

@@ -17,6 +17,7 @@
 #include "worker/lane.h"
 
 const LaneKind *const lane_kinds[LANE_COUNT] = {
+	[LANE_PAYMENT] = &payment_kind,
 	[LANE_PUSH] = &push_kind,
 	[LANE_PUSH_RECEIPT] = &receipt_kind,
 	[LANE_WEBHOOK] = &webhook_kind,

@@ -98,10 +98,17 @@ RecordTakeAnswers(void)
 	while ((http = HttpNextDone()) != NULL)
 	{
 		Delivery   *delivery = http->owner;
-		Destination *destination = delivery->destination;
-		MemoryContext previous = MemoryContextSwitchTo(delivery->context);
+		Destination *destination;
+		MemoryContext previous;
 		bool		settled;
 
+		if (http->done != NULL)
+		{
+			http->done(http);
+			continue;
+		}
+		destination = delivery->destination;
+		previous = MemoryContextSwitchTo(delivery->context);
 		destination->in_flight--;
 		StatusTime(destination->lane, STAGE_ANSWER, http->seconds);
 		settled = DeliverySettle(delivery);
@@ -229,7 +236,7 @@ RecordAlone(Delivery *delivery, int64 epoch)
 					list_length(delivery->messages), error->message)));
 
 	/* what was delivered must not be sent again for what its lane keeps besides */
-	if (single.locked)
+	if (single.locked && !delivery->destination->kind->must_record)
 		delivery->plain = true;
 	FreeErrorData(error);
 	return false;

@@ -171,7 +171,7 @@ sub one_wave
 {
 	return <<SQL;
 UPDATE washminute_data.settings AS s SET value = v.value
-  FROM (VALUES ('offer_seconds', 600), ('offer_size', 50), ('max_open_offers', 1000), ('stagger_size', 3), ('stagger_seconds', 8), ('no_show_minutes', 0),
+  FROM (VALUES ('offer_seconds', 600), ('offer_size', 50), ('max_open_offers', 1000), ('stagger_size', 3), ('stagger_seconds', 8), ('no_show_minutes', 0), ('payment_minutes', 10),
                ('arrival_radius_m', 100000), ('arrival_position_seconds', 86400)) AS v (name, value)
  WHERE s.name = v.name AND s.value <> v.value;
 SQL

@@ -1,0 +1,317 @@
+/*-------------------------------------------------------------------------
+ *
+ * inquiry.c
+ *		What the gateway says when it is asked about an attempt.
+ *
+ * An inquiry says whether an order was approved, not with which amount: that is what
+ * we sent.  "Refunded" comes after any refund, also a partial one, so that only the
+ * first refund of an attempt can be seen; "cancelled" is a reversal, and a refused sale,
+ * too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/statement.h"
+#include "payment/inquiry.h"
+
+/* So many attempts without a link follow each other by themselves. */
+#define ATTEMPTS_MAX 10
+
+/* When what no inquiry tells is a person's. */
+#define PATIENCE USECS_PER_DAY
+
+static Statement count_attempts = {
+	"SELECT pg_catalog.count(*) FROM washminute_data.payment_attempts AS a WHERE a.payment_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement set_confirmed = {
+	"UPDATE washminute_data.payment_attempts SET confirmed_at = COALESCE(confirmed_at, $2)"
+	" WHERE attempt_id = $1",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+static Statement set_charged = {
+	"UPDATE washminute_data.payment_attempts SET charged = amount WHERE attempt_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement set_resent = {
+	"UPDATE washminute_data.refunds SET resent = true WHERE refund_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement select_capture = {
+	"SELECT FROM washminute_data.payment_attempts"
+	" WHERE attempt_id = $1 AND capture_requested_at IS NOT NULL",
+	1, {UUIDOID}
+};
+
+/* A person decides what became of the refund; it is asked for now and then all the same. */
+static void
+RefundStaysUnknown(Attempt *attempt, const Refund *refund, const NapsAnswer *answer)
+{
+	JsonObject	data;
+
+	JsonOpen(&data);
+	JsonText(&data, "method", refund->method);
+	JsonMoney(&data, "amount", refund->amount);
+	JsonText(&data, "lastCode", answer->code);
+	JsonText(&data, "lastText", answer->text);
+	ExceptionRaise(attempt, &refund->refund_id, "refund_unknown", JsonClose(&data));
+}
+
+/* Ask again about an attempt of which a refund is unknown. */
+static void
+AskAgain(Attempt *attempt)
+{
+	TimestampTz since = attempt->final_at != DT_NOEND ? attempt->final_at : attempt->created_at;
+	int64		age = ClockNow() - since;
+
+	AttemptInquireAt(attempt, ClockNow() + Max(USECS_PER_MINUTE, Min(age / 2, USECS_PER_DAY)));
+}
+
+/* The attempt stands as approved: what became of a refund that was not answered? */
+static void
+JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const NapsAnswer *answer)
+{
+	Arguments	arguments = {0};
+
+	if (strcmp(refund->method, "reversal") != 0)
+	{
+		/* it may be queued yet, or lost: sent again it would be paid twice */
+		RefundStaysUnknown(attempt, refund, answer);
+		AskAgain(attempt);
+	}
+	else if (status != NAPS_STATUS_APPROVED)
+	{
+		/* captured, so it was not reversed */
+		RefundMove(refund, "requested", "refund");
+		RefundQueue(&refund->refund_id, DT_NOBEGIN);
+	}
+	else if (!refund->resent && refund->amount == attempt->amount)
+	{
+		ArgumentDatum(&arguments, UUIDPGetDatum(&refund->refund_id));
+		StatementRunOne(&set_resent, &arguments);
+		RefundMove(refund, "requested", "reversal");
+		RefundQueue(&refund->refund_id, DT_NOBEGIN);
+	}
+	else
+	{
+		RefundStaysUnknown(attempt, refund, answer);
+		AskAgain(attempt);
+	}
+}
+
+/* Run a statement whose one argument is the attempt. */
+static uint64
+RunOnAttempt(Statement *statement, const Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	return StatementRun(statement, &arguments);
+}
+
+/* Charged when nothing was due: it goes back. */
+static void
+GiveBackSurplus(Attempt *attempt)
+{
+	pg_uuid_t	refund_id;
+
+	(void) RefundMake(attempt, attempt->amount, "the money was not due",
+					  psprintf("surplus:%s", attempt->gateway_order_id), NULL, &refund_id);
+}
+
+static void
+Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
+{
+	Arguments	arguments = {0};
+	Refund		refund;
+
+	if (AttemptIsStatus(attempt, "integrity"))
+	{
+		/* how much was charged only the callback said: a person decides */
+		RunOnAttempt(&set_charged, attempt);
+		PaymentRefresh(&attempt->payment_id);
+		AskAgain(attempt);
+		return;
+	}
+	if (AttemptIsStatus(attempt, "reversed"))
+		return;					/* of a reversal the gateway may yet know nothing */
+	(void) AttemptSucceeded(attempt);
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&set_confirmed, &arguments);
+	if (status == NAPS_STATUS_CAPTURED)
+		(void) AttemptMove(attempt, "captured");
+	else if (status == NAPS_STATUS_SETTLED)
+		(void) AttemptMove(attempt, "settled");
+	else if (RunOnAttempt(&select_capture, attempt) > 0)
+		AttemptQueueCapture(attempt);
+
+	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+		JudgeRefundOfApproved(attempt, &refund, status, answer);
+	else if (attempt->surplus)
+		GiveBackSurplus(attempt);
+}
+
+/* Nobody can have its link: it is given up, and the customer is got another one. */
+static void
+GiveUp(Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	if (!AttemptMove(attempt, "expired") || attempt->payment_ended || attempt->order_paid)
+		return;
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->payment_id));
+	StatementRunOne(&count_attempts, &arguments);
+	if (RowInt64(0, 1) < ATTEMPTS_MAX)
+		AttemptMake(&attempt->payment_id, attempt->amount, attempt->save_card);
+}
+
+/* Not approved, and not refused either. */
+static void
+StillOpen(Attempt *attempt)
+{
+	if (AttemptIsStatus(attempt, "unknown") && attempt->link == NULL)
+		GiveUp(attempt);
+	else if (AttemptIsLive(attempt) && attempt->payment_ended)
+		(void) AttemptMove(attempt, "expired");
+	AttemptInquireLater(attempt);
+}
+
+static void
+Declined(Attempt *attempt)
+{
+	JsonObject	data;
+
+	if (AttemptIsLive(attempt) && AttemptMove(attempt, "declined"))
+	{
+		PaymentData(attempt, &data);
+		PaymentEvent(attempt, "paymentDeclined", JsonClose(&data));
+	}
+	AttemptInquireLater(attempt);
+}
+
+static void
+Cancelled(Attempt *attempt)
+{
+	Refund		refund;
+
+	if (AttemptIsLive(attempt))
+	{
+		Declined(attempt);
+		return;
+	}
+	if (!attempt->charged && !AttemptIsStatus(attempt, "integrity"))
+		return;
+
+	/* in part, it is what we did ourselves */
+	if (AttemptIsStatus(attempt, "reversed") ||
+		RefundOfAttempt(attempt, "reversed", "dispatched", &refund))
+		return;
+	ExceptionEnd(attempt, NULL, "amount_differs", "reversed by the gateway");
+	AttemptTakenBack(attempt);
+}
+
+static void
+Refunded(Attempt *attempt, const NapsAnswer *answer)
+{
+	Refund		refund;
+
+	if (!RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+		return;
+	if (strcmp(refund.method, "refund") == 0 && refund.is_first)
+		RefundMove(&refund, "accepted", NULL);
+	else
+	{
+		RefundStaysUnknown(attempt, &refund, answer);
+		AskAgain(attempt);
+	}
+}
+
+static void
+RefundDeclined(Attempt *attempt)
+{
+	Refund		refund;
+
+	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund) && refund.is_first &&
+		strcmp(refund.method, "refund") == 0)
+		RefundMove(&refund, "failed", NULL);
+}
+
+/* The gateway cannot say. */
+static void
+CannotSay(Attempt *attempt, const NapsAnswer *answer)
+{
+	bool		is_old = ClockNow() - attempt->created_at > PATIENCE;
+	Refund		refund;
+
+	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+	{
+		if (is_old)
+			RefundStaysUnknown(attempt, &refund, answer);
+		AskAgain(attempt);
+		return;
+	}
+	if (AttemptIsStatus(attempt, "unknown") && attempt->link == NULL && answer->code != NULL)
+	{
+		/* whether it knows the order or not, nobody can pay it */
+		GiveUp(attempt);
+	}
+	else if (AttemptIsLive(attempt) && is_old)
+	{
+		JsonObject	data;
+
+		JsonOpen(&data);
+		JsonText(&data, "lastCode", answer->code);
+		JsonText(&data, "lastText", answer->text);
+		ExceptionRaise(attempt, NULL, "attempt_unknown", JsonClose(&data));
+	}
+	AttemptInquireLater(attempt);
+}
+
+void
+InquiryRecord(Attempt *attempt, const NapsAnswer *answer)
+{
+	NapsStatus	status = NapsStatusOf(answer);
+
+	switch (status)
+	{
+		case NAPS_STATUS_APPROVED:
+		case NAPS_STATUS_CAPTURED:
+		case NAPS_STATUS_SETTLED:
+			Approved(attempt, status, answer);
+			break;
+		case NAPS_STATUS_OPEN:
+		case NAPS_STATUS_NONE:
+			StillOpen(attempt);
+			break;
+		case NAPS_STATUS_DECLINED:
+			Declined(attempt);
+			break;
+		case NAPS_STATUS_CANCELLED:
+			Cancelled(attempt);
+			break;
+		case NAPS_STATUS_REFUNDED:
+			Refunded(attempt, answer);
+			break;
+		case NAPS_STATUS_REFUND_DECLINED:
+			RefundDeclined(attempt);
+			break;
+		case NAPS_STATUS_UNKNOWN:
+			CannotSay(attempt, answer);
+			break;
+	}
+	if (!AttemptIsLive(attempt) && status != NAPS_STATUS_UNKNOWN)
+		ExceptionEnd(attempt, NULL, "attempt_unknown", attempt->status);
+}

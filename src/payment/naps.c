@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * naps.c
+ *		The wire format of NAPS's gateway MXPlus: pure functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "base/compat.h"
+#include "base/json.h"
+#include "base/money.h"
+#include "payment/naps.h"
+
+#define MD5_BYTES 16
+#define MD5_DIGITS (2 * MD5_BYTES)
+
+/* ISO 4217's number of the dirham. */
+#define NAPS_CURRENCY "504"
+
+/* Longest code and text of the gateway's that is kept. */
+#define CODE_MAX 20
+#define TEXT_MAX 200
+
+static const char *const paths[] = {
+	[NAPS_SESSION] = "createtocken24",
+	[NAPS_LINK] = "linkpayment",
+	[NAPS_STATUS] = "status",
+	[NAPS_REVERSAL] = "reversal",
+	[NAPS_REFUND] = "refund",
+	[NAPS_CAPTURE] = "capture"
+};
+
+const char *
+NapsPath(NapsCall call)
+{
+	return paths[call];
+}
+
+char *
+NapsMac(int count, const char *const *parts)
+{
+	StringInfoData text;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int length = 0;
+	char	   *digits = palloc(MD5_DIGITS + 1);
+
+	initStringInfo(&text);
+	for (int i = 0; i < count; i++)
+		appendStringInfoString(&text, parts[i]);
+	if (EVP_Digest(text.data, text.len, digest, &length, EVP_md5(), NULL) != 1 ||
+		length != MD5_BYTES)
+		return NULL;
+	for (int i = 0; i < MD5_BYTES; i++)
+		snprintf(digits + 2 * i, 3, "%02x", digest[i]);
+	return digits;
+}
+
+#define MAC_OF(...) \
+	NapsMac(lengthof(((const char *const[]) {__VA_ARGS__})), \
+			(const char *const[]) {__VA_ARGS__})
+
+/* A member that the gateway wants to be there, if only empty. */
+static void
+Member(JsonObject *body, const char *name, const char *text)
+{
+	JsonText(body, name, text != NULL ? text : "");
+}
+
+static char *
+SessionBody(const Credentials *credentials)
+{
+	JsonObject	body;
+
+	JsonOpen(&body);
+	Member(&body, "institution_id", credentials->institution_id);
+	Member(&body, "cx_user", credentials->user);
+	Member(&body, "cx_password", credentials->password);
+	Member(&body, "cx_reason", "00");
+	Member(&body, "mac_value", MAC_OF(credentials->institution_id, credentials->user));
+	return JsonClose(&body);
+}
+
+/* What all calls but the first begin with. */
+static void
+OpenBody(JsonObject *body, const Credentials *credentials, const NapsOrder *order,
+		 const char *session)
+{
+	char	   *amount = MoneyText(order->amount);
+
+	JsonOpen(body);
+	Member(body, "merchantid", credentials->merchant_id);
+	Member(body, "orderid", order->order_id);
+	Member(body, "amount", amount);
+	Member(body, "securtoken24", session);
+	Member(body, "mac_value", MAC_OF(order->order_id, amount));
+}
+
+static char *
+LinkBody(const Credentials *credentials, const NapsOrder *order, const char *session)
+{
+	JsonObject	body;
+
+	OpenBody(&body, credentials, order, session);
+	Member(&body, "merchantname", credentials->merchant_name);
+	Member(&body, "websitename", credentials->website_name);
+	Member(&body, "websiteid", credentials->website_id);
+	Member(&body, "transactiontype", "0");
+	Member(&body, "currency", NAPS_CURRENCY);
+	Member(&body, "capture", "Y");
+	Member(&body, "recurring", order->save_card ? "Y" : "N");
+	/* a client's id alone makes the page offer to keep the card */
+	Member(&body, "id_client", order->save_card ? order->client_id : "");
+	Member(&body, "token", "");
+	Member(&body, "transactionid", "");
+	Member(&body, "promocode", "");
+	Member(&body, "callbackurl", order->callback_url);
+	Member(&body, "successURL", order->success_url);
+	Member(&body, "failURL", order->fail_url);
+	Member(&body, "auth3ds", "Y");
+	return JsonClose(&body);
+}
+
+char *
+NapsBody(NapsCall call, const Credentials *credentials, const NapsOrder *order,
+		 const char *session)
+{
+	JsonObject	body;
+
+	if (call == NAPS_SESSION)
+		return SessionBody(credentials);
+	if (call == NAPS_LINK)
+		return LinkBody(credentials, order, session);
+	OpenBody(&body, credentials, order, session);
+	Member(&body, "authnumber", order->authorization_number);
+	if (call == NAPS_STATUS)
+		Member(&body, "transactionid", order->transaction_number);
+	else
+	{
+		Member(&body, "paymentid", order->transaction_number);
+		Member(&body, "merchantname", credentials->merchant_name);
+	}
+	return JsonClose(&body);
+}
+
+/* Text of the gateway's for people, cut and in printable ASCII. */
+static char *
+Printable(const char *text, int most)
+{
+	char	   *copy;
+
+	if (text == NULL || text[0] == '\0')
+		return NULL;
+	copy = pnstrdup(text, most);
+	for (char *c = copy; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return copy;
+}
+
+
+/* Does a text of the gateway's speak of that? */
+static bool
+Says(const NapsAnswer *answer, const char *word)
+{
+	return answer->text != NULL && strstr(answer->text, word) != NULL;
+}
+
+/*
+ * Codes of the calls that act: 00 done; 16 paid already; 15 the merchant is not set
+ * up; 17 a field is not valid or the order id was used; 96 the switch did not answer,
+ * so that the effect is not known.  A session that is over is told by text.
+ */
+static NapsMeaning
+MeaningOf(NapsCall call, const NapsAnswer *answer)
+{
+	if (strcmp(answer->code, "00") == 0)
+		return call == NAPS_LINK && answer->link == NULL ? NAPS_UNCLEAR : NAPS_DONE;
+	if (Says(answer, "ecurtoken") || Says(answer, "token expired"))
+		return NAPS_SESSION_OVER;
+	if (strcmp(answer->code, "15") == 0)
+		return NAPS_MISCONFIGURED;
+	if (strcmp(answer->code, "16") == 0)
+		return NAPS_IS_PAID;
+	if (strcmp(answer->code, "96") == 0)
+		return NAPS_UNCLEAR;
+	if (strcmp(answer->code, "17") == 0 && call == NAPS_LINK && Says(answer, "lready exist"))
+		return NAPS_UNCLEAR;	/* somebody sent it, perhaps we */
+	if (call == NAPS_REVERSAL && (Says(answer, "aptured") || Says(answer, "ettled")))
+		return NAPS_IS_CAPTURED;
+	return NAPS_REFUSED;
+}
+
+void
+NapsRead(NapsCall call, const char *body, NapsAnswer *answer)
+{
+	Jsonb	   *object = body != NULL ? JsonParse(body) : NULL;
+
+	*answer = (NapsAnswer) {NAPS_UNCLEAR};
+	if (object == NULL)
+		return;
+	if (call == NAPS_SESSION)
+	{
+		answer->code = Printable(JsonMemberText(object, "error_code"), CODE_MAX);
+		answer->text = Printable(JsonMemberText(object, "error_msg"), TEXT_MAX);
+		answer->session = JsonMemberText(object, "securtoken_24");
+		if (answer->session != NULL && answer->session[0] == '\0')
+			answer->session = NULL;
+		if (answer->session != NULL)
+			answer->meaning = NAPS_DONE;
+		else if (answer->code != NULL)
+			answer->meaning = NAPS_REFUSED;
+		return;
+	}
+	answer->code = Printable(JsonMemberText(object, "statuscode"), CODE_MAX);
+	answer->text = Printable(JsonMemberText(object, "status"), TEXT_MAX);
+	if (call == NAPS_LINK)
+	{
+		answer->link = JsonMemberText(object, "url");
+		if (answer->link != NULL && answer->link[0] == '\0')
+			answer->link = NULL;
+	}
+	if (answer->code == NULL)
+		return;
+	if (call == NAPS_STATUS)
+		answer->meaning = Says(answer, "ecurtoken") || Says(answer, "token expired") ?
+			NAPS_SESSION_OVER : NAPS_DONE;
+	else
+		answer->meaning = MeaningOf(call, answer);
+}
+
+/*
+ * 01 is a refusal, unless its text names a stage of the page that comes before the
+ * authorization: then nothing was decided.  SW_KO is a switch that did not answer.
+ */
+static NapsStatus
+DeclinedOrOpen(const NapsAnswer *answer)
+{
+	static const char *const open[] = {
+		"INIT", "P_CHRG_OK", "START_PAYMENT", "CL_TOUCH_SCROL_PAGE", "SND_TO_ACS",
+		"TimeOut", "P_ABDNEE_CLC_ANNULER"
+	};
+
+	if (Says(answer, "SW_KO"))
+		return NAPS_STATUS_UNKNOWN;
+	for (int i = 0; i < lengthof(open); i++)
+		if (Says(answer, open[i]))
+			return NAPS_STATUS_OPEN;
+	return NAPS_STATUS_DECLINED;
+}
+
+NapsStatus
+NapsStatusOf(const NapsAnswer *answer)
+{
+	static const NapsStatus by_code[] = {
+		NAPS_STATUS_APPROVED, NAPS_STATUS_DECLINED, NAPS_STATUS_CAPTURED, NAPS_STATUS_SETTLED,
+		NAPS_STATUS_CANCELLED, NAPS_STATUS_NONE, NAPS_STATUS_UNKNOWN, NAPS_STATUS_REFUNDED,
+		NAPS_STATUS_REFUND_DECLINED
+	};
+	const char *code = answer->code;
+	int			number;
+
+	if (answer->meaning != NAPS_DONE || code == NULL || strlen(code) != 2 ||
+		code[0] != '0' || code[1] < '0' || code[1] > '8')
+		return NAPS_STATUS_UNKNOWN;
+	number = code[1] - '0';
+	return number == 1 ? DeclinedOrOpen(answer) : by_code[number];
+}
+
+static int
+HexDigit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* A value of a form (application/x-www-form-urlencoded), decoded; NULL if not there. */
+static char *
+FormValue(const char *form, const char *name)
+{
+	size_t		length = strlen(name);
+
+	for (const char *pair = form; pair != NULL; pair = strchr(pair, '&'))
+	{
+		char	   *value;
+		char	   *to;
+
+		if (*pair == '&')
+			pair++;
+		if (strncmp(pair, name, length) != 0 || pair[length] != '=')
+			continue;
+		value = pnstrdup(pair + length + 1, strcspn(pair + length + 1, "&"));
+		to = value;
+		for (const char *from = value; *from != '\0'; from++)
+		{
+			if (*from == '%' && HexDigit(from[1]) >= 0 && HexDigit(from[2]) >= 0)
+			{
+				*to++ = (char) (HexDigit(from[1]) << 4 | HexDigit(from[2]));
+				from += 2;
+			}
+			else
+				*to++ = *from == '+' ? ' ' : *from;
+		}
+		*to = '\0';
+		return value;
+	}
+	return NULL;
+}
+
+void
+NapsReadCallback(const char *body, NapsCallback *callback)
+{
+	Jsonb	   *object = body[0] == '{' ? JsonParse(body) : NULL;
+	const struct
+	{
+		const char *name;
+		char	  **value;
+	}			fields[] = {
+		{"idcommande", &callback->order_id},
+		{"repauto", &callback->result},
+		{"montant", &callback->amount},
+		{"numAuto", &callback->authorization_number},
+		{"numTrans", &callback->transaction_number},
+		{"signature", &callback->signature},
+		{"codecmr", &callback->merchant_id}
+	};
+
+	for (int i = 0; i < lengthof(fields); i++)
+		*fields[i].value = Printable(object != NULL ? JsonMemberText(object, fields[i].name) :
+									 FormValue(body, fields[i].name), TEXT_MAX);
+}
+
+/*
+ * The gateway prints the digest as a number, so that zeros at its beginning are lost:
+ * they are put back.
+ */
+bool
+NapsSignatureIsRight(const NapsCallback *callback, const char *public_key)
+{
+	char		padded[MD5_DIGITS + 1];
+	char	   *expected;
+	int			length;
+
+	if (callback->signature == NULL || callback->order_id == NULL ||
+		callback->result == NULL || callback->amount == NULL)
+		return false;
+	length = strlen(callback->signature);
+	if (length == 0 || length > MD5_DIGITS)
+		return false;
+	memset(padded, '0', MD5_DIGITS);
+	for (int i = 0; i < length; i++)
+		padded[MD5_DIGITS - length + i] = pg_ascii_tolower((unsigned char) callback->signature[i]);
+	padded[MD5_DIGITS] = '\0';
+	expected = MAC_OF(callback->order_id, callback->result, public_key, callback->amount);
+	return expected != NULL && CRYPTO_memcmp(padded, expected, MD5_DIGITS) == 0;
+}
+
+int64
+NapsCentimes(const char *amount)
+{
+	int64		centimes = 0;
+	int			decimals = -1;
+
+	if (amount == NULL || amount[0] < '0' || amount[0] > '9')
+		return -1;
+	for (const char *c = amount; *c != '\0'; c++)
+	{
+		if ((*c == '.' || *c == ',') && decimals < 0)
+			decimals = 0;
+		else if (*c >= '0' && *c <= '9' && decimals < 2 && centimes <= MONEY_MAX)
+		{
+			centimes = centimes * 10 + (*c - '0');
+			decimals += decimals >= 0;
+		}
+		else
+			return -1;
+	}
+	for (int i = Max(decimals, 0); i < 2; i++)
+		centimes *= 10;
+	return centimes <= MONEY_MAX ? centimes : -1;
+}

@@ -1,0 +1,343 @@
+/*-------------------------------------------------------------------------
+ *
+ * refund.c
+ *		Money that goes back to a customer's card.
+ *
+ * The gateway knows no idempotency key for refunds, and each repeated call is one
+ * more.  So a refund is sent once; what becomes of one that was not answered is
+ * asked for, and never guessed (gateway.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "base/argument.h"
+#include "base/clock.h"
+#include "base/command.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/idempotency.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "base/money.h"
+#include "base/statement.h"
+#include "outbox/enqueue.h"
+#include "payment/ledger.h"
+#include "payment/payment.h"
+
+COMMAND(request_refund, -1);
+
+static Statement insert_refund = {
+	"INSERT INTO washminute_data.refunds"
+	"  (refund_id, payment_id, attempt_id, amount, reason, reason_key, requested_by, created_at, updated_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)"
+	" ON CONFLICT DO NOTHING",
+	8, {UUIDOID, UUIDOID, UUIDOID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+#define REFUND_COLUMNS \
+	"SELECT f.refund_id, f.amount, f.status, f.method, f.resent, f.attempt_id," \
+	"       NOT EXISTS (SELECT FROM washminute_data.refunds AS e" \
+	"                    WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
+	"                      AND e.status NOT IN ('requested', 'failed'))" \
+	"  FROM washminute_data.refunds AS f"
+
+static Statement select_refund = {
+	REFUND_COLUMNS " WHERE f.refund_id = $1", 1, {UUIDOID}
+};
+
+static Statement select_of_attempt = {
+	REFUND_COLUMNS " WHERE f.attempt_id = $1 AND f.status IN ($2, $3) ORDER BY f.created_at LIMIT 1",
+	3, {UUIDOID, TEXTOID, TEXTOID}
+};
+
+static Statement update_refund = {
+	"UPDATE washminute_data.refunds"
+	"   SET status = $2, method = COALESCE($3, method), updated_at = $4,"
+	"       dispatched_at = CASE WHEN $2 = 'dispatched' THEN $4 ELSE dispatched_at END"
+	" WHERE refund_id = $1",
+	4, {UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+static Statement select_payment = {
+	"SELECT r.request_id FROM washminute_data.payments AS p"
+	"  JOIN washminute_data.washing_requests AS r ON r.order_id = p.order_id"
+	" WHERE p.payment_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement select_paid = {
+	"SELECT p.paid_by, p.captured - p.reserved FROM washminute_data.payments AS p WHERE p.payment_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement select_of_order = {
+	"SELECT payment_id, paid_by FROM washminute_data.payments WHERE order_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement end_payment = {
+	"UPDATE washminute_data.payments SET ended = true WHERE payment_id = $1",
+	1, {UUIDOID}
+};
+
+static Statement select_live = {
+	"SELECT attempt_id FROM washminute_data.payment_attempts"
+	" WHERE payment_id = $1 AND status IN ('prepared', 'dispatched', 'awaiting', 'unknown')",
+	1, {UUIDOID}
+};
+
+/* Copy the row that was just read. */
+static void
+ReadRow(Refund *refund)
+{
+	pg_uuid_t  *attempt_id = RowUuid(0, 6);
+
+	*refund = (Refund) {
+		.refund_id = *RowUuid(0, 1),
+		.amount = RowMoney(0, 2),
+		.status = RowText(0, 3),
+		.method = RowText(0, 4),
+		.resent = RowBool(0, 5),
+		.is_first = RowBool(0, 7)
+	};
+	(void) AttemptRead(attempt_id, &refund->attempt);
+}
+
+bool
+RefundReadIfFree(const pg_uuid_t *refund_id, Refund *refund, bool *is_free)
+{
+	Arguments	arguments = {0};
+
+	*is_free = true;
+	ArgumentDatum(&arguments, UUIDPGetDatum(refund_id));
+	if (StatementRun(&select_refund, &arguments) == 0)
+		return false;
+	if (!AttemptLockIfFree(RowUuid(0, 6), &refund->attempt, is_free))
+		return false;
+	StatementRunOne(&select_refund, &arguments);
+	ReadRow(refund);
+	return true;
+}
+
+bool
+RefundOfAttempt(const Attempt *attempt, const char *status, const char *or_status,
+				Refund *refund)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	ArgumentText(&arguments, status);
+	ArgumentText(&arguments, or_status);
+	if (StatementRun(&select_of_attempt, &arguments) == 0)
+		return false;
+	ReadRow(refund);
+	return true;
+}
+
+static bool
+IsPaidBack(const char *status)
+{
+	return strcmp(status, "accepted") == 0 || strcmp(status, "reversed") == 0 ||
+		strcmp(status, "settled") == 0;
+}
+
+/* Tell of a refund that has moved. */
+static void
+TellRefund(const Refund *refund, const char *event)
+{
+	JsonObject	data;
+
+	PaymentData(&refund->attempt, &data);
+	JsonText(&data, "refundId",
+			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
+	JsonMoney(&data, "refunded", refund->amount);
+	PaymentEvent(&refund->attempt, event, JsonClose(&data));
+}
+
+void
+RefundMove(Refund *refund, const char *status, const char *method)
+{
+	bool		was_paid_back = IsPaidBack(refund->status);
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&refund->refund_id));
+	ArgumentText(&arguments, status);
+	ArgumentText(&arguments, method);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&update_refund, &arguments);
+	refund->status = pstrdup(status);
+	if (method != NULL)
+		refund->method = pstrdup(method);
+
+	if (IsPaidBack(status) && !was_paid_back)
+	{
+		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_CARD_CLEARING, refund->amount, "refund",
+					   &refund->attempt.order_id, NULL,
+					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
+		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
+		if (strcmp(status, "reversed") == 0 && refund->amount == refund->attempt.amount)
+			(void) AttemptMove(&refund->attempt, "reversed");
+	}
+	PaymentRefresh(&refund->attempt.payment_id);
+	if (IsPaidBack(status) && !was_paid_back)
+	{
+		order_hooks.refunded(&refund->attempt.request_id);
+		TellRefund(refund, "paymentRefunded");
+	}
+	if (strcmp(status, "failed") == 0)
+	{
+		JsonObject	data;
+
+		JsonOpen(&data);
+		JsonMoney(&data, "amount", refund->amount);
+		JsonText(&data, "method", refund->method);
+		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
+		ExceptionRaise(&refund->attempt, &refund->refund_id, "refund_failed", JsonClose(&data));
+		TellRefund(refund, "refundFailed");
+	}
+}
+
+bool
+RefundMake(const Attempt *attempt, int64 amount, const char *reason,
+		   const char *reason_key, const char *requested_by, pg_uuid_t *refund_id)
+{
+	Arguments	arguments = {0};
+
+	*refund_id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, 0));
+	ArgumentDatum(&arguments, UUIDPGetDatum(refund_id));
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->payment_id));
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	ArgumentDatum(&arguments, MoneyToNumeric(amount));
+	ArgumentText(&arguments, reason);
+	ArgumentText(&arguments, reason_key);
+	ArgumentText(&arguments, requested_by);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	if (StatementRun(&insert_refund, &arguments) == 0)
+		return false;
+	PaymentRefresh(&attempt->payment_id);
+	RefundQueue(refund_id, DT_NOBEGIN);
+	return true;
+}
+
+/* What was not charged by the end of the order will be given back when it is. */
+static void
+EndLiveAttempt(const pg_uuid_t *payment_id)
+{
+	Arguments	arguments = {0};
+	Attempt		attempt;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
+	if (StatementRun(&select_live, &arguments) == 0 ||
+		!AttemptRead(RowUuid(0, 1), &attempt))
+		return;
+	if (AttemptIsStatus(&attempt, "prepared"))
+		(void) AttemptMove(&attempt, "expired");
+	else
+		AttemptInquireAt(&attempt, DT_NOBEGIN);
+}
+
+void
+PaymentOrderEnded(const pg_uuid_t *order_id, int64 due_back)
+{
+	Arguments	find = {0};
+	Arguments	end = {0};
+	pg_uuid_t  *payment_id;
+	pg_uuid_t  *paid_by;
+	pg_uuid_t	refund_id;
+	Attempt		attempt;
+
+	ArgumentDatum(&find, UUIDPGetDatum(order_id));
+	if (StatementRun(&select_of_order, &find) == 0)
+		return;
+	payment_id = RowUuid(0, 1);
+	paid_by = RowIsNull(0, 2) ? NULL : RowUuid(0, 2);
+	ArgumentDatum(&end, UUIDPGetDatum(payment_id));
+	StatementRunOne(&end_payment, &end);
+	PaymentRefresh(payment_id);
+	EndLiveAttempt(payment_id);
+	ForceSyncCommit();
+	if (paid_by == NULL || due_back == 0)
+		return;
+	(void) AttemptRead(paid_by, &attempt);
+	(void) RefundMake(&attempt, due_back, "the order came to nothing", "order_ended", NULL, &refund_id);
+}
+
+/* Raise unless so much can be paid back; the attempt that it is of. */
+static void
+CheckRefund(const pg_uuid_t *payment_id, int64 amount, Attempt *attempt)
+{
+	Arguments	arguments = {0};
+	int64		left;
+	JsonObject	facts;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
+	StatementRunOne(&select_paid, &arguments);
+	left = RowMoney(0, 2);
+	if (RowIsNull(0, 1))
+		ErrorRaise(WM_PAYMENT_STATE, "{\"paid\": false}");
+	(void) AttemptRead(RowUuid(0, 1), attempt);
+	if (amount <= left)
+		return;
+	JsonOpen(&facts);
+	JsonMoney(&facts, "refundable", left);
+	ErrorRaise(WM_REFUND_TOO_HIGH, JsonClose(&facts));
+}
+
+/*
+ * request_refund(payment_id, amount, reason, idempotency_key): a part of what was paid
+ * goes back, at the platform's expense; the refund's id.  What an order that came to
+ * nothing is owed goes back by itself.
+ */
+static Datum
+request_refund_body(FunctionCallInfo fcinfo)
+{
+	pg_uuid_t  *payment_id = ArgumentUuid(fcinfo, 0, "payment_id");
+	char	   *shown = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(payment_id)));
+	int64		amount;
+	char	   *reason;
+	char	   *key;
+	char	   *answer;
+	Arguments	find = {0};
+	Attempt		attempt;
+	JsonObject	text;
+	pg_uuid_t  *refund_id = palloc(sizeof(pg_uuid_t));
+
+	ArgumentRequire(fcinfo, 1, "amount");
+	amount = MoneyFromArgument(PG_GETARG_DATUM(1), "amount");
+	if (amount <= 0)
+		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount", "be above 0");
+	reason = ArgumentRequiredText(fcinfo, 2, "reason", REASON_MAX);
+	key = ArgumentRequiredText(fcinfo, 3, "idempotency_key", ID_MAX);
+
+	JsonOpen(&text);
+	JsonMoney(&text, "amount", amount);
+	JsonText(&text, "reason", reason);
+	JsonClose(&text);
+	answer = IdempotencyBegin(shown, "request_refund", key, text.data);
+	if (answer != NULL)
+		PG_RETURN_DATUM(DirectFunctionCall1(uuid_in, CStringGetDatum(JsonStringText(JsonParse(answer)))));
+
+	ArgumentDatum(&find, UUIDPGetDatum(payment_id));
+	if (StatementRun(&select_payment, &find) == 0)
+		ErrorRaise(WM_PAYMENT_NOT_FOUND, NULL);
+	LockRequest(RowUuid(0, 1));
+	CheckRefund(payment_id, amount, &attempt);
+	ForceSyncCommit();
+
+	/* idempotency keys are forgotten after a while, this is not */
+	if (!RefundMake(&attempt, amount, reason, psprintf("key:%s", key), NULL, refund_id))
+		ErrorRaiseText(WM_IDEMPOTENCY_KEY_REUSED, "key", key);
+	LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, amount, "refund_granted",
+				   &attempt.order_id, NULL,
+				   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id))));
+	IdempotencyEnd(shown, "request_refund", key, text.data,
+				   psprintf("\"%s\"", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id)))));
+	PG_RETURN_UUID_P(refund_id);
+}

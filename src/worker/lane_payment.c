@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * lane_payment.c
+ *		Calls of the card gateway: one per message, each sent at most once.
+ *
+ * What a message asks for is looked up, and marked as sent, in the transaction that
+ * claims it (payment/gateway.c); what came of it is recorded with the answer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/crypto.h>
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "payment/gateway.h"
+#include "worker/lane.h"
+#include "worker/session.h"
+
+/* When a message is looked at again whose payment is locked, or being paid back. */
+#define WAIT_SECONDS 1
+
+static const char *
+PaymentPrepare(Destination *destination)
+{
+	Credentials credentials;
+	const char *problem;
+	unsigned char key[SECRET_BYTES];
+
+	SessionForget();
+	if (NapsMac(0, NULL) == NULL)
+		return "OpenSSL has no MD5, which the card gateway's protocol needs (FIPS mode forbids it)";
+	if (washminute_callback_base_url[0] == '\0')
+		return "washminute.callback_base_url is not set";
+	if (!CredentialsRead(&credentials, &problem))
+		return psprintf("washminute.naps_credentials_file %s", problem);
+	CredentialsForget(&credentials);
+	if (!SecretDerive("washminute payment callback", key, &problem))
+		return psprintf("washminute.signing_key_file %s", problem);
+	OPENSSL_cleanse(key, sizeof(key));
+	return NULL;
+}
+
+/* The result of a message of which nothing is sent. */
+static QueueResult
+Unsent(const Message *message, GatewayStep step, const char *problem)
+{
+	QueueResult result = {
+		.outbox_id = message->outbox_id,
+		.outcome = step == GATEWAY_DROP ? OUTCOME_DONE : OUTCOME_RELEASED,
+		.due_at = GetCurrentTimestamp() + WAIT_SECONDS * SECOND
+	};
+
+	if (problem != NULL)
+		strlcpy(result.error, problem, sizeof(result.error));
+	return result;
+}
+
+static List *
+PaymentExpand(Destination *destination, List *messages, int64 epoch)
+{
+	QueueResult *results = palloc(list_length(messages) * sizeof(QueueResult));
+	int			count = 0;
+	bool		waits = false;
+	ListCell   *cell;
+
+	foreach(cell, messages)
+	{
+		Message    *message = lfirst(cell);
+		MemoryContext previous = MemoryContextSwitchTo(message->context);
+		GatewayTask *task = palloc(sizeof(GatewayTask));
+		const char *problem;
+		GatewayStep step = GatewayPrepare(message->event, message->data, task, &problem);
+
+		MemoryContextSwitchTo(previous);
+		message->extra = task;
+		if (step == GATEWAY_SEND)
+			continue;
+		waits = waits || step == GATEWAY_WAIT;
+		results[count++] = Unsent(message, step, problem);
+		MessageFree(message);
+		messages = foreach_delete_current(messages, cell);
+	}
+	if (count > 0)
+		QueueRecord(results, count, epoch);
+	if (waits)
+		DestinationDue(LANE_PAYMENT, WAIT_SECONDS);
+	return messages;
+}
+
+static void
+PaymentBuild(Delivery *delivery)
+{
+	Message    *message = linitial(delivery->messages);
+	GatewayTask *task = message->extra;
+	Credentials credentials;
+	const char *problem;
+
+	/* the file was there when the lane was made ready; an empty URL fails, unsent */
+	if (!CredentialsRead(&credentials, &problem))
+	{
+		delivery->http.url = "";
+		delivery->http.body = "";
+		return;
+	}
+	GatewayFill(&delivery->http, task->call, &credentials,
+			 NapsBody(task->call, &credentials, &task->order, SessionToken()));
+	CredentialsForget(&credentials);
+}
+
+static Verdict
+PaymentJudge(Delivery *delivery)
+{
+	HttpRequest *http = &delivery->http;
+	GatewayTask *task = ((Message *) linitial(delivery->messages))->extra;
+	char		error[QUEUE_ERROR_MAX + 1] = "";
+
+	task->was_sent = http->code == CURLE_OK || http->was_written;
+	NapsRead(task->call, http->code == CURLE_OK && http->status == 200 ? http->response : NULL,
+			 &task->answer);
+	OPENSSL_cleanse((void *) http->body, http->body_length);
+	if (task->answer.code == NULL)
+		DeliveryError(delivery, error, sizeof(error));
+	task->error = pstrdup(error);
+	if (!task->was_sent)
+	{
+		/* an inquiry is as good later */
+		DeliveryJudge(delivery, OUTCOME_RETRY, error);
+		return VERDICT_ILL;
+	}
+	switch (task->answer.meaning)
+	{
+		case NAPS_SESSION_OVER:
+			SessionForget();
+			DeliveryJudge(delivery, OUTCOME_RELEASED, "the gateway's session is over");
+			return VERDICT_WELL;
+		case NAPS_MISCONFIGURED:
+			DeliveryJudge(delivery, OUTCOME_RELEASED,
+						  psprintf("the gateway does not know the merchant, code %s", task->answer.code));
+			return VERDICT_HELD;
+		default:
+			DeliveryJudge(delivery, OUTCOME_DONE, error);
+			return task->answer.code != NULL ? VERDICT_WELL : VERDICT_ILL;
+	}
+}
+
+static void
+PaymentRecord(Delivery *delivery)
+{
+	GatewayRecord(((Message *) linitial(delivery->messages))->extra);
+}
+
+const LaneKind payment_kind = {
+	.batch = 1,
+	.must_record = true,
+	.prepare = PaymentPrepare,
+	.ready_at = SessionReadyAt,
+	.expand = PaymentExpand,
+	.build = PaymentBuild,
+	.judge = PaymentJudge,
+	.record = PaymentRecord
+};

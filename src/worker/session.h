@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *		The session with the card gateway, which every call of a payment needs.
+ *
+ * The gateway gives a token for 24 hours.  It is kept in the worker's memory alone,
+ * renewed some time before it ends, and asked for once at a time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WASHMINUTE_SESSION_H
+#define WASHMINUTE_SESSION_H
+
+#include "payment/naps.h"
+#include "worker/http.h"
+
+/* A call of the gateway with its headers; in the current memory context. */
+extern void GatewayFill(HttpRequest *http, NapsCall call, const Credentials *credentials,
+						char *body);
+
+/*
+ * 0 where there is one; else it is asked for, and this is the (monotonic) time to look
+ * again, PG_INT64_MAX while the answer is awaited.
+ */
+extern int64 SessionReadyAt(int64 now);
+
+/* The token; only where SessionReadyAt gave 0. */
+extern const char *SessionToken(void);
+
+/* The gateway says that it is over, or the credentials may have changed. */
+extern void SessionForget(void);
+
+#endif							/* WASHMINUTE_SESSION_H */
