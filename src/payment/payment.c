@@ -63,10 +63,9 @@ static Statement insert_payment = {
 #define PAYMENT_COLUMNS \
 	"SELECT p.payment_id, p.status, CASE WHEN a.status = 'awaiting' THEN a.link END," \
 	"       COALESCE(a.status IN ('prepared', 'dispatched', 'awaiting', 'unknown'), false)," \
-	"       COALESCE(a.own, false)" \
+	"       COALESCE(a.xmin::pg_catalog.text::pg_catalog.int8, 0)" \
 	"  FROM washminute_data.payments AS p" \
-	"  LEFT JOIN LATERAL (SELECT t.status, t.link," \
-	"                            t.xmin = pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.xid AS own" \
+	"  LEFT JOIN LATERAL (SELECT t.status, t.link, t.xmin" \
 	"                       FROM washminute_data.payment_attempts AS t" \
 	"                      WHERE t.payment_id = p.payment_id ORDER BY t.number DESC LIMIT 1) AS a ON true"
 
@@ -286,11 +285,11 @@ wait_for_payment_link_body(FunctionCallInfo fcinfo)
 		if (StatementRun(&select_payment, &arguments) == 0)
 			ErrorRaise(WM_PAYMENT_NOT_FOUND, NULL);
 		if (!RowIsNull(0, 3))
-			PG_RETURN_DATUM(RowDatum(0, 3));
+			PG_RETURN_TEXT_P(cstring_to_text(RowText(0, 3)));
 		if (!RowBool(0, 4))
 			ErrorRaiseText(WM_PAYMENT_STATE, "status", RowText(0, 2));
-		/* begun in this very transaction: the worker cannot see it */
-		if (RowBool(0, 5))
+		/* begun in this very transaction, or a part of it: the worker cannot see it */
+		if (TransactionIdIsCurrentTransactionId((TransactionId) RowInt64(0, 5)))
 			ErrorRaise(WM_PAYMENT_NOT_COMMITTED, NULL);
 		if (GetCurrentTimestamp() >= until)
 			PG_RETURN_NULL();
