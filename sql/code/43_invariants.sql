@@ -170,6 +170,7 @@ AS $$
                     WHEN 'surplus' THEN 'card_clearing'
                     WHEN 'refund' THEN 'refunds_payable'
                     WHEN 'refund_granted' THEN 'platform_revenue'
+                    WHEN 'refund_offset' THEN 'refunds_payable'
                     WHEN 'payment_reversed'
                     THEN CASE WHEN t.debit_account = 'refunds_payable' THEN 'refunds_payable' ELSE 'customer_funds' END
                     WHEN 'commission'
@@ -190,6 +191,7 @@ AS $$
                     WHEN 'surplus' THEN 'refunds_payable'
                     WHEN 'refund' THEN 'card_clearing'
                     WHEN 'refund_granted' THEN 'refunds_payable'
+                    WHEN 'refund_offset' THEN 'platform_revenue'
                     WHEN 'payment_reversed' THEN 'card_clearing'
                     WHEN 'commission' THEN 'platform_revenue'
                     WHEN 'washman_income' THEN 'washman:' || r.washman_id

@@ -271,15 +271,15 @@ ALTER TABLE washminute_data.transfers
   DROP CONSTRAINT transfers_purpose_known,
   ADD CONSTRAINT transfers_purpose_known
     CHECK (purpose IN ('payment', 'payment_reversed', 'surplus', 'washman_income', 'commission', 'refund_due',
-                       'refund_granted', 'refund', 'cancellation_fee', 'cancellation_share', 'give_back_fee',
+                       'refund_granted', 'refund_offset', 'refund', 'cancellation_fee', 'cancellation_share', 'give_back_fee',
                        'receivable', 'settlement', 'payout'));
 DROP INDEX washminute_data.transfers_once_per_order;
 CREATE UNIQUE INDEX transfers_once_per_order ON washminute_data.transfers (order_id, purpose)
-  WHERE purpose IN ('washman_income', 'commission', 'refund_due', 'cancellation_fee', 'cancellation_share');
+  WHERE purpose IN ('washman_income', 'commission', 'refund_due', 'refund_offset', 'cancellation_fee', 'cancellation_share');
 CREATE UNIQUE INDEX transfers_once_per_reason ON washminute_data.transfers (purpose, reason)
   WHERE purpose IN ('payment_reversed', 'surplus', 'refund_granted', 'refund');
 COMMENT ON COLUMN washminute_data.transfers.purpose IS
-  'payment, payment_reversed (the gateway took it back), surplus (money that was not due), refund_due, refund_granted (by an administrator), refund (it went back), washman_income, commission, cancellation_fee, cancellation_share, give_back_fee, receivable, settlement or payout.';
+  'payment, payment_reversed (the gateway took it back), surplus (money that was not due), refund_due, refund_granted (by an administrator), refund_offset (of what was due back, what had been granted), refund (it went back), washman_income, commission, cancellation_fee, cancellation_share, give_back_fee, receivable, settlement or payout.';
 COMMENT ON COLUMN washminute_data.transfers.reason IS
   'Why, in words; for payments the gateway''s order id, for refunds the refund''s id.';
 

@@ -72,8 +72,13 @@ static Statement select_payment = {
 	1, {UUIDOID}
 };
 
+/* What is left of the money that paid the order; surplus money goes back by itself. */
 static Statement select_paid = {
-	"SELECT p.paid_by, p.captured - p.reserved FROM washminute_data.payments AS p WHERE p.payment_id = $1",
+	"SELECT p.paid_by, a.charged - COALESCE((SELECT pg_catalog.sum(f.amount) FROM washminute_data.refunds AS f"
+	"                                         WHERE f.attempt_id = p.paid_by AND f.status <> 'failed'), 0)"
+	"  FROM washminute_data.payments AS p"
+	"  LEFT JOIN washminute_data.payment_attempts AS a ON a.attempt_id = p.paid_by"
+	" WHERE p.payment_id = $1",
 	1, {UUIDOID}
 };
 
@@ -243,30 +248,49 @@ EndLiveAttempt(const pg_uuid_t *payment_id)
 		AttemptInquireAt(&attempt, DT_NOBEGIN);
 }
 
+/*
+ * So much of what is due back as is left of the attempt's money goes back.  The rest an
+ * administrator has paid back before, so that the platform gets it back.
+ */
+static void
+PayBackDue(const pg_uuid_t *payment_id, int64 due_back)
+{
+	Arguments	arguments = {0};
+	Attempt		attempt;
+	int64		amount;
+	pg_uuid_t	refund_id;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
+	StatementRunOne(&select_paid, &arguments);
+	amount = Min(due_back, RowMoney(0, 2));
+	(void) AttemptRead(RowUuid(0, 1), &attempt);
+	if (amount > 0)
+		(void) RefundMake(&attempt, amount, "the order came to nothing", "order_ended", NULL, &refund_id);
+	if (amount < due_back)
+		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_PLATFORM_REVENUE, due_back - amount,
+					   "refund_offset", &attempt.order_id, NULL, NULL);
+}
+
 void
 PaymentOrderEnded(const pg_uuid_t *order_id, int64 due_back)
 {
 	Arguments	find = {0};
 	Arguments	end = {0};
 	pg_uuid_t  *payment_id;
-	pg_uuid_t  *paid_by;
-	pg_uuid_t	refund_id;
-	Attempt		attempt;
+	bool		is_paid;
 
 	ArgumentDatum(&find, UUIDPGetDatum(order_id));
 	if (StatementRun(&select_of_order, &find) == 0)
 		return;
 	payment_id = RowUuid(0, 1);
-	paid_by = RowIsNull(0, 2) ? NULL : RowUuid(0, 2);
+	is_paid = !RowIsNull(0, 2);
 	ArgumentDatum(&end, UUIDPGetDatum(payment_id));
 	StatementRunOne(&end_payment, &end);
 	PaymentRefresh(payment_id);
 	EndLiveAttempt(payment_id);
 	ForceSyncCommit();
-	if (paid_by == NULL || due_back == 0)
-		return;
-	(void) AttemptRead(paid_by, &attempt);
-	(void) RefundMake(&attempt, due_back, "the order came to nothing", "order_ended", NULL, &refund_id);
+	if (is_paid && due_back > 0)
+		PayBackDue(payment_id, due_back);
 }
 
 /* Raise unless so much can be paid back; the attempt that it is of. */
@@ -279,9 +303,9 @@ CheckRefund(const pg_uuid_t *payment_id, int64 amount, Attempt *attempt)
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
 	StatementRunOne(&select_paid, &arguments);
-	left = RowMoney(0, 2);
 	if (RowIsNull(0, 1))
 		ErrorRaise(WM_PAYMENT_STATE, "{\"paid\": false}");
+	left = RowMoney(0, 2);
 	(void) AttemptRead(RowUuid(0, 1), attempt);
 	if (amount <= left)
 		return;
