@@ -19,6 +19,27 @@ SELECT washminute.record_payment(test_helpers.order_of('invariants_card'), 60, '
 SELECT test_helpers.accept('invariants_card', 'invariants_4');
 SELECT test_helpers.advance('invariants_card', 'invariants_4', to_status) FROM unnest(ARRAY['en_route', 'arrived', 'in_progress', 'completed']) AS to_status;
 SELECT washminute.settle_balance('invariants_4', 10, 'paid in'), washminute.settle_balance('invariants_4', -5, 'paid out');
+-- by way of the gateway: one that is begun; one that is paid, as the gateway's callback leaves it, and paid back in part; one that came to nothing after that
+SELECT name, test_helpers.book(name, 'invariants_c', '{exterior}', -6.91, 32.88, 'card') FROM unnest(ARRAY['invariants_begun', 'invariants_charged', 'invariants_offset']) AS name;
+SELECT status FROM washminute.begin_payment(test_helpers.order_of('invariants_begun'), 'invariants_c', 'key');
+CREATE FUNCTION pg_temp.payment(name text) RETURNS uuid LANGUAGE sql
+AS $$ SELECT p.payment_id FROM washminute_data.payments AS p WHERE p.order_id = test_helpers.order_of(name) $$;
+CREATE FUNCTION pg_temp.attempt(name text) RETURNS uuid LANGUAGE sql
+AS $$ SELECT a.attempt_id FROM washminute_data.payment_attempts AS a WHERE a.payment_id = pg_temp.payment(name) $$;
+CREATE FUNCTION pg_temp.charge(name text, gateway_order_id text) RETURNS void LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM washminute.record_payment(test_helpers.order_of(name), 60, gateway_order_id);
+  INSERT INTO washminute_data.payments (payment_id, order_id, customer_id, amount, status, captured, created_at, updated_at)
+  VALUES (gen_random_uuid(), test_helpers.order_of(name), 'invariants_c', 60, 'paid', 60, now(), now());
+  INSERT INTO washminute_data.payment_attempts (attempt_id, payment_id, number, gateway_order_id, amount, status, charged, nonce, created_at, updated_at)
+  VALUES (gen_random_uuid(), pg_temp.payment(name), 1, gateway_order_id, 60, 'settled', 60, decode(repeat('00', 16), 'hex'), now(), now());
+  UPDATE washminute_data.payments SET paid_by = pg_temp.attempt(name) WHERE payment_id = pg_temp.payment(name);
+  PERFORM washminute.request_refund(pg_temp.payment(name), 20, 'a scratch', 'key');
+END
+$$;
+SELECT pg_temp.charge('invariants_charged', 'INVARIANTS4'), pg_temp.charge('invariants_offset', 'INVARIANTS5');
+SELECT test_helpers.cancel('invariants_offset', 'invariants_c');
 SELECT * FROM washminute.check_invariants();
 
 -- makes a change, tells what is found, and undoes the change
@@ -168,7 +189,49 @@ INSERT INTO changes VALUES
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose)
      VALUES (now(), 'card_clearing', 'payouts_paid', 1, 'payout')$$),
   (58, 'every job is of a request',
-   $$UPDATE washminute_data.jobs SET request_id = gen_random_uuid() WHERE request_id = test_helpers.request('invariants_done')$$);
+   $$UPDATE washminute_data.jobs SET request_id = gen_random_uuid() WHERE request_id = test_helpers.request('invariants_done')$$),
+  (59, 'a payment''s sums are those of its attempts and refunds',
+   $$UPDATE washminute_data.payments SET captured = 59.99 WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (60, 'a payment''s sums are those of its attempts and refunds',
+   $$UPDATE washminute_data.payments SET reserved = 19.99 WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (61, 'a payment''s sums are those of its attempts and refunds',
+   $$UPDATE washminute_data.refunds SET status = 'failed' WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (62, 'a payment''s sums are those of its attempts and refunds',
+   $$INSERT INTO washminute_data.payment_attempts (attempt_id, payment_id, number, gateway_order_id, amount, status, charged, surplus, nonce, created_at, updated_at)
+     VALUES (gen_random_uuid(), pg_temp.payment('invariants_charged'), 2, 'INVARIANTS6', 60, 'settled', 60, true, decode(repeat('00', 16), 'hex'), now(), now())$$),
+  (63, 'an order was paid by an attempt that was charged',
+   $$UPDATE washminute_data.payment_attempts SET surplus = true WHERE attempt_id = pg_temp.attempt('invariants_charged')$$),
+  (64, 'an order was paid by an attempt that was charged',
+   $$UPDATE washminute_data.transfers SET reason = 'INVARIANTS7' WHERE order_id = test_helpers.order_of('invariants_charged') AND purpose = 'payment'$$),
+  (65, 'an order was paid by an attempt that was charged',
+   $$UPDATE washminute_data.payments SET paid_by = pg_temp.attempt('invariants_begun') WHERE payment_id = pg_temp.payment('invariants_begun')$$),
+  (66, 'an order was paid by an attempt that was charged',
+   $$UPDATE washminute_data.payments SET paid_by = pg_temp.attempt('invariants_charged') WHERE payment_id = pg_temp.payment('invariants_begun')$$),
+  (67, 'an order was paid by an attempt that was charged',
+   $$UPDATE washminute_data.payments SET amount = 59.99 WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (68, 'what was charged and paid no order is surplus',
+   $$UPDATE washminute_data.payments SET paid_by = NULL WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (69, 'a refund is booked once it has gone',
+   $$UPDATE washminute_data.refunds SET status = 'accepted', method = 'refund' WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (70, 'a refund is booked once it has gone',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id, reason)
+     SELECT now(), 'refunds_payable', 'card_clearing', 20, 'refund', test_helpers.order_of('invariants_charged'), refund_id FROM washminute_data.refunds WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (71, 'the gateway is asked about what is open',
+   $$DELETE FROM washminute_data.outbox WHERE lane = 'payment' AND data->>'attemptId' = pg_temp.attempt('invariants_begun')::text$$),
+  (72, 'the gateway is asked about what is open',
+   $$UPDATE washminute_data.refunds SET status = 'unknown', method = 'refund' WHERE payment_id = pg_temp.payment('invariants_charged')$$),
+  (73, 'a refund that was asked for is queued',
+   $$DELETE FROM washminute_data.outbox WHERE lane = 'payment' AND data->>'refundId' IN (SELECT refund_id::text FROM washminute_data.refunds WHERE payment_id = pg_temp.payment('invariants_charged'))$$),
+  (74, 'a refund that was asked for is queued',
+   $$UPDATE washminute_data.refunds SET status = 'dispatched', method = 'refund' WHERE payment_id = pg_temp.payment('invariants_charged');
+     DELETE FROM washminute_data.outbox WHERE lane = 'payment'$$),
+  (75, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET debit_account = 'customer_funds' WHERE order_id = test_helpers.order_of('invariants_charged') AND purpose = 'refund_granted'$$),
+  (76, 'transfers are between the accounts of their purpose',
+   $$UPDATE washminute_data.transfers SET credit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_offset') AND purpose = 'refund_offset'$$),
+  (77, 'transfers are between the accounts of their purpose',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
+     VALUES (now(), 'card_clearing', 'platform_revenue', 1, 'surplus', test_helpers.order_of('invariants_charged'))$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
@@ -181,7 +244,7 @@ SELECT count(*) AS invariants FROM regexp_matches((SELECT prosrc FROM pg_proc WH
 
 -- nothing of it is left
 SELECT * FROM washminute.check_invariants();
-SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid']) AS name;
+SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid', 'invariants_begun', 'invariants_charged']) AS name;
 SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT * FROM washminute.check_invariants();
 SELECT washminute.set_clock(NULL);
