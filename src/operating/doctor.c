@@ -26,6 +26,7 @@
 #include "base/secret.h"
 #include "base/statement.h"
 #include "operating/cron.h"
+#include "payment/credentials.h"
 #include "worker/status.h"
 
 PG_FUNCTION_INFO_V1(washminute_doctor);
@@ -103,7 +104,13 @@ static Check checks[] = {
 		"the worker holds a lane",
 		"Where a setting is named: mend it, or its file, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes. Where Expo refuses: see the access token and the app's credentials there; it is asked again every minute.",
 		{"SELECT lane || ': ' || state FROM washminute.worker_status()"
-			" WHERE state = 'paused' OR state LIKE 'washminute.%' OR state LIKE 'Expo: %' OR state LIKE 'HTTP status %' LIMIT 1"}},
+			" WHERE state = 'paused' OR state LIKE 'washminute.%' OR state LIKE 'Expo: %' OR state LIKE 'HTTP status %'"
+		"    OR state LIKE 'the gateway %' OR state LIKE 'OpenSSL %' OR state LIKE 'no session%' LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"a person must look at card payments, which no rule can decide",
+		"See the rows of washminute_data.payment_exceptions that are not resolved, and ask the gateway's operator.",
+		{"SELECT pg_catalog.count(*) || ' since ' || pg_catalog.min(since) FROM washminute_data.payment_exceptions"
+		" WHERE resolved_at IS NULL HAVING pg_catalog.count(*) > 0"}},
 	{NEEDS_DATA, "warning",
 		"a destination of the worker fails and is left alone for a while",
 		"See last_error of washminute.worker_status(); the breaker closes by itself when the destination answers again.",
@@ -236,6 +243,22 @@ ReportSecretFile(ReturnSetInfo *rsinfo, const char *setting, const char *path)
 	explicit_bzero(secret, sizeof(secret));
 }
 
+/* What the card gateway knows us by. */
+static void
+ReportCredentials(ReturnSetInfo *rsinfo)
+{
+	Credentials credentials;
+	const char *problem;
+
+	if (washminute_naps_credentials_file[0] == '\0')
+		return;
+	if (CredentialsRead(&credentials, &problem))
+		CredentialsForget(&credentials);
+	else
+		ReportFinding(rsinfo, psprintf("washminute.naps_credentials_file %s", problem), "error",
+					  "Give the server's user a file of mode 0600 with the members that the README lists, then SELECT pg_reload_conf().");
+}
+
 /* Without it no certificate of a peer is good. */
 static void
 ReportCaFile(ReturnSetInfo *rsinfo)
@@ -275,6 +298,7 @@ washminute_doctor(PG_FUNCTION_ARGS)
 	has_data = ReportReadiness(rsinfo);
 	has_cron = OidIsValid(get_extension_oid("pg_cron", true));
 	ReportSecretFile(rsinfo, "washminute.signing_key_file", washminute_signing_key_file);
+	ReportCredentials(rsinfo);
 	ReportCaFile(rsinfo);
 	if (ClockIsSet())
 		ReportFinding(rsinfo, "the shared clock is set: time is not the real time",

@@ -32,7 +32,7 @@ PaymentPrepare(Destination *destination)
 	if (NapsMac(0, NULL) == NULL)
 		return "OpenSSL has no MD5, which the card gateway's protocol needs (FIPS mode forbids it)";
 	if (washminute_callback_base_url[0] == '\0')
-		return "washminute.callback_base_url is not set";
+		return "not configured: washminute.callback_base_url is not set";
 	if (!CredentialsRead(&credentials, &problem))
 		return psprintf("washminute.naps_credentials_file %s", problem);
 	CredentialsForget(&credentials);

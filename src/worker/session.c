@@ -105,7 +105,7 @@ Answered(HttpRequest *http)
 	else if (answer.code != NULL)
 		Failed(psprintf("the gateway refused the credentials, code %s", answer.code));
 	else if (http->code != CURLE_OK)
-		Failed(http->error);
+		Failed(psprintf("no session: %s", http->error));
 	else
 		Failed(psprintf("the gateway gave no session, HTTP status %ld", http->status));
 	if (http->response != NULL)
