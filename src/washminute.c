@@ -18,7 +18,6 @@
 #include "dispatch/live_index.h"
 #include "dispatch/live_status.h"
 #include "dispatch/live_sync.h"
-#include "dispatch/order.h"
 #include "outbox/listener.h"
 #include "outbox/wake.h"
 #include "worker/status.h"
@@ -35,7 +34,6 @@ _PG_init(void)
 	SettingsInit();
 	GucInit();
 	ListenerInit();
-	OrderInit();
 	WakeInit();
 	LiveIndexInit();
 	LiveFlushInit();

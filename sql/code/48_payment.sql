@@ -49,3 +49,17 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE STRICT
 AS 'MODULE_PATHNAME', 'washminute_naps_mac';
 COMMENT ON FUNCTION washminute._naps_mac(text[]) IS
   'Internal: the gateway''s MAC of texts one after the other, for tests of the wire format.';
+
+CREATE OR REPLACE FUNCTION washminute._order_paid(request_id uuid, amount numeric, reference text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_order_paid';
+COMMENT ON FUNCTION washminute._order_paid(uuid, numeric, text) IS
+  'Internal: a payment tells the request, which is locked, that its order''s money has come.';
+
+CREATE OR REPLACE FUNCTION washminute._order_unpaid(request_id uuid, amount numeric, reference text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_order_unpaid';
+COMMENT ON FUNCTION washminute._order_unpaid(uuid, numeric, text) IS
+  'Internal: a payment tells the request, which is locked, that the gateway took its order''s money back; false once a washman has accepted.';

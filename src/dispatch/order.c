@@ -20,12 +20,12 @@
 #include "base/money.h"
 #include "base/settings.h"
 #include "base/statement.h"
-#include "dispatch/order.h"
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
-#include "payment/payment.h"
 
+COMMAND(order_paid, -1);
+COMMAND(order_unpaid, -1);
 COMMAND(record_payment, -1);
 
 static Statement select_request_of_order = {
@@ -38,12 +38,6 @@ static Statement update_order_paid = {
 	"   SET status = CASE WHEN $3 THEN 'paid' ELSE 'pending' END, payment_verified = $3, updated_at = $2"
 	" WHERE order_id = $1",
 	3, {UUIDOID, TIMESTAMPTZOID, BOOLOID}
-};
-
-static Statement update_order_refunded = {
-	"UPDATE washminute_data.orders SET status = 'refunded', updated_at = $2"
-	" WHERE order_id = $1 AND status = 'cancelled'",
-	2, {UUIDOID, TIMESTAMPTZOID}
 };
 
 static Statement select_payment = {
@@ -112,38 +106,41 @@ OfferPaid(Request *request)
 	return 0;
 }
 
-/* OrderHooks: the money of a locked request's order has come. */
-static void
-OrderPaid(const pg_uuid_t *request_id, int64 amount, const char *reference)
+/* _order_paid(request_id, amount, reference): the money of a locked request's order has come. */
+static Datum
+order_paid_body(FunctionCallInfo fcinfo)
 {
 	Request		request;
 
-	RequestRead(request_id, &request);
-	TakePayment(&request, amount, reference);
+	RequestRead(PG_GETARG_UUID_P(0), &request);
+	TakePayment(&request, MoneyFromColumn(PG_GETARG_DATUM(1)), text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	(void) OfferPaid(&request);
+	PG_RETURN_VOID();
 }
 
 /*
- * OrderHooks: it was taken back by the gateway.  Where nobody has accepted yet the
- * customer is asked to pay again; else false, and nothing is done.
+ * _order_unpaid(request_id, amount, reference): it was taken back by the gateway.  Where
+ * nobody has accepted yet the customer is asked to pay again; else false, and nothing is
+ * done.
  */
-static bool
-OrderUnpaid(const pg_uuid_t *request_id, int64 amount, const char *reference)
+static Datum
+order_unpaid_body(FunctionCallInfo fcinfo)
 {
 	Request		request;
 	Settings	settings;
 	Arguments	unpaid = {0};
 
-	RequestRead(request_id, &request);
+	RequestRead(PG_GETARG_UUID_P(0), &request);
 	if (strcmp(request.status, "pending") != 0)
-		return false;
+		PG_RETURN_BOOL(false);
 	RequestSettings(&request, &settings);
 	ArgumentDatum(&unpaid, UUIDPGetDatum(&request.order_id));
 	ArgumentDatum(&unpaid, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatum(&unpaid, BoolGetDatum(false));
 	StatementRunOne(&update_order_paid, &unpaid);
-	LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_CARD_CLEARING, amount, "payment_reversed",
-				   &request.order_id, NULL, reference);
+	LedgerTransfer(ACCOUNT_CUSTOMER_FUNDS, ACCOUNT_CARD_CLEARING,
+				   MoneyFromColumn(PG_GETARG_DATUM(1)), "payment_reversed",
+				   &request.order_id, NULL, text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	if (settings.card_dispatch == DISPATCH_AFTER_PAYMENT)
 	{
 		/* offers that stand are refused from now on: it is not paid */
@@ -154,26 +151,7 @@ OrderUnpaid(const pg_uuid_t *request_id, int64 amount, const char *reference)
 		RequestTellOffered(&request);
 	}
 	RequestTellCustomer(&request, "paymentTakenBack");
-	return true;
-}
-
-/* OrderHooks: money went back to the customer. */
-static void
-OrderRefunded(const pg_uuid_t *request_id)
-{
-	Request		request;
-	Arguments	arguments = {0};
-
-	RequestRead(request_id, &request);
-	ArgumentDatum(&arguments, UUIDPGetDatum(&request.order_id));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	(void) StatementRun(&update_order_refunded, &arguments);
-}
-
-void
-OrderInit(void)
-{
-	order_hooks = (OrderHooks) {OrderPaid, OrderUnpaid, OrderRefunded};
+	PG_RETURN_BOOL(true);
 }
 
 /* Raise unless a payment of this amount can be taken for the order. */

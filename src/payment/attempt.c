@@ -22,8 +22,6 @@
 #include "payment/ledger.h"
 #include "payment/payment.h"
 
-OrderHooks	order_hooks = {0};
-
 static Statement select_attempt = {
 	"SELECT a.payment_id, p.order_id, r.request_id, p.customer_id, r.status, o.status,"
 	"       a.gateway_order_id, a.amount, a.status, a.surplus, a.charged > 0, a.save_card, a.link,"
@@ -67,6 +65,18 @@ static Statement move_attempt = {
 	"   AND EXISTS (SELECT FROM washminute_data.payment_attempt_transitions AS t"
 	"                WHERE t.from_status = a.status AND t.to_status = $2)",
 	3, {UUIDOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+/*
+ * What the marketplace does when an order's money comes or is taken back.  It knows
+ * payments, not they it: so its functions are called by name.
+ */
+static Statement order_paid = {
+	"SELECT washminute._order_paid($1, $2, $3)", 3, {UUIDOID, NUMERICOID, TEXTOID}
+};
+
+static Statement order_unpaid = {
+	"SELECT washminute._order_unpaid($1, $2, $3)", 3, {UUIDOID, NUMERICOID, TEXTOID}
 };
 
 static Statement set_surplus = {
@@ -365,6 +375,26 @@ HasSucceeded(const Attempt *attempt)
 		AttemptIsStatus(attempt, "settled");
 }
 
+/* Tell the marketplace, by one of the statements above. */
+static void
+TellOrder(Statement *statement, const Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->request_id));
+	ArgumentDatum(&arguments, MoneyToNumeric(attempt->amount));
+	ArgumentText(&arguments, attempt->gateway_order_id);
+	StatementRunOne(statement, &arguments);
+}
+
+/* Is the order unpaid again?  Not once a washman has accepted. */
+static bool
+OrderIsUnpaid(const Attempt *attempt)
+{
+	TellOrder(&order_unpaid, attempt);
+	return RowBool(0, 1);
+}
+
 bool
 AttemptSucceeded(Attempt *attempt)
 {
@@ -378,7 +408,7 @@ AttemptSucceeded(Attempt *attempt)
 	if (is_due)
 	{
 		SetPaidBy(attempt, true);
-		order_hooks.paid(&attempt->request_id, attempt->amount, attempt->gateway_order_id);
+		TellOrder(&order_paid, attempt);
 		(void) AttemptRead(&attempt->attempt_id, attempt);
 		return true;
 	}
@@ -402,8 +432,7 @@ AttemptTakenBack(Attempt *attempt)
 		(void) AttemptRead(&attempt->attempt_id, attempt);
 		return;
 	}
-	if (attempt->paid_by_this &&
-		!order_hooks.unpaid(&attempt->request_id, attempt->amount, attempt->gateway_order_id))
+	if (attempt->paid_by_this && !OrderIsUnpaid(attempt))
 	{
 		JsonObject	data;
 

@@ -123,20 +123,6 @@ extern void PaymentEvent(const Attempt *attempt, const char *event, char *data);
  */
 extern void PaymentOrderEnded(const pg_uuid_t *order_id, int64 due_back);
 
-/*
- * What the marketplace does when an order's money has come, or was taken back.  Set by
- * it, since it knows payments and not they it.  The second gives false where it is too
- * late, since the work has begun.
- */
-typedef struct OrderHooks
-{
-	void		(*paid) (const pg_uuid_t *request_id, int64 amount, const char *reference);
-	bool		(*unpaid) (const pg_uuid_t *request_id, int64 amount, const char *reference);
-	void		(*refunded) (const pg_uuid_t *request_id);
-} OrderHooks;
-
-extern OrderHooks order_hooks;
-
 /* A refund, with its attempt. */
 typedef struct Refund
 {

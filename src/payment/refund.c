@@ -82,6 +82,16 @@ static Statement select_paid = {
 	1, {UUIDOID}
 };
 
+static Statement update_order_refunded = {
+	"UPDATE washminute_data.orders SET status = 'refunded', updated_at = $2"
+	" WHERE order_id = $1 AND status = 'cancelled'"
+	"   AND EXISTS (SELECT FROM washminute_data.refunds AS f"
+	"                 JOIN washminute_data.payments AS p ON p.payment_id = f.payment_id"
+	"                WHERE p.order_id = $1 AND f.reason_key = 'order_ended'"
+	"                  AND f.status IN ('accepted', 'reversed', 'settled'))",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
 static Statement select_of_order = {
 	"SELECT payment_id, paid_by FROM washminute_data.payments WHERE order_id = $1",
 	1, {UUIDOID}
@@ -153,6 +163,17 @@ IsPaidBack(const char *status)
 		strcmp(status, "settled") == 0;
 }
 
+/* An order that came to nothing is refunded, once that has happened. */
+static void
+OrderIsRefunded(const Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->order_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	(void) StatementRun(&update_order_refunded, &arguments);
+}
+
 /* Tell of a refund that has moved. */
 static void
 TellRefund(const Refund *refund, const char *event)
@@ -193,7 +214,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 	PaymentRefresh(&refund->attempt.payment_id);
 	if (IsPaidBack(status) && !was_paid_back)
 	{
-		order_hooks.refunded(&refund->attempt.request_id);
+		OrderIsRefunded(&refund->attempt);
 		TellRefund(refund, "paymentRefunded");
 	}
 	if (strcmp(status, "failed") == 0)
