@@ -494,6 +494,12 @@ AttemptInquireLater(Attempt *attempt)
 	int			count = is_live ? lengthof(while_live) : lengthof(afterwards);
 	int64		age = (ClockNow() - since) / USECS_PER_SEC;
 
+	/* the customer waits for a link, which he gets once this one is known not to be paid */
+	if (is_live && attempt->link == NULL && age < SECS_PER_MINUTE)
+	{
+		AttemptInquireAt(attempt, ClockNow() + Max(1, Min(age, 5)) * USECS_PER_SEC);
+		return;
+	}
 	for (int i = 0; i < count; i++)
 		if (age < steps[i].until)
 		{

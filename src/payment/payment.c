@@ -33,8 +33,9 @@
 #include "outbox/enqueue.h"
 #include "payment/payment.h"
 
-/* How often wait_for_payment_link() looks, and how long it does at most. */
-#define LOOK_EVERY_MS 20
+/* How often wait_for_payment_link() looks, at first and then, and how long it does at most. */
+#define LOOK_FIRST_MS 20
+#define LOOK_LATER_MS 200
 #define WAIT_MAX (5 * USECS_PER_MINUTE)
 
 COMMAND(begin_payment, 1);
@@ -248,13 +249,13 @@ begin_payment_body(FunctionCallInfo fcinfo)
 	return (Datum) 0;
 }
 
-/* Let somebody else go on for a moment. */
+/* Let somebody else go on for a moment, a longer one each time. */
 static void
-WaitALittle(void)
+WaitALittle(int looks)
 {
 	CHECK_FOR_INTERRUPTS();
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 LOOK_EVERY_MS, PG_WAIT_EXTENSION);
+					 Min(LOOK_FIRST_MS + looks, LOOK_LATER_MS), PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 }
 
@@ -280,7 +281,7 @@ wait_for_payment_link_body(FunctionCallInfo fcinfo)
 	ArgumentRequire(fcinfo, 1, "timeout");
 	until = GetCurrentTimestamp() + IntervalMicroseconds(PG_GETARG_INTERVAL_P(1));
 	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
-	for (;;)
+	for (int looks = 0;; looks++)
 	{
 		if (StatementRun(&select_payment, &arguments) == 0)
 			ErrorRaise(WM_PAYMENT_NOT_FOUND, NULL);
@@ -293,7 +294,7 @@ wait_for_payment_link_body(FunctionCallInfo fcinfo)
 			ErrorRaise(WM_PAYMENT_NOT_COMMITTED, NULL);
 		if (GetCurrentTimestamp() >= until)
 			PG_RETURN_NULL();
-		WaitALittle();
+		WaitALittle(looks);
 	}
 }
 

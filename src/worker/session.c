@@ -23,7 +23,7 @@
 #define RENEW_AFTER (22 * 3600 * SECOND)
 
 /* Pauses after a session was refused or not answered. */
-#define PAUSE_FIRST SECOND
+#define PAUSE_FIRST (SECOND / 5)
 #define PAUSE_LONGEST (60 * SECOND)
 
 #define TOKEN_MAX 8192
@@ -79,7 +79,7 @@ Failed(const char *reason)
 	StatusHeld(LANE_PAYMENT, reason);
 	StatusError(LANE_PAYMENT, reason);
 	ereport(WARNING,
-			(errmsg("washminute worker: no session with the card gateway reason=\"%s\" retry_s=%.0f",
+			(errmsg("washminute worker: no session with the card gateway reason=\"%s\" retry_s=%.1f",
 					reason, (double) pause / SECOND)));
 }
 
