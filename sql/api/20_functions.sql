@@ -309,8 +309,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM washminute.require_caller();
-  RETURN washminute.request_refund(payment_id, amount, reason, idempotency_key);
+  RETURN washminute.request_refund(payment_id, amount, reason, idempotency_key, washminute.require_caller());
 END
 $$;
 COMMENT ON FUNCTION washminute_api.request_refund(uuid, numeric, text, text) IS

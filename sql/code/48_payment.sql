@@ -30,12 +30,13 @@ AS 'MODULE_PATHNAME', 'washminute_payment_return';
 COMMENT ON FUNCTION washminute.payment_return(text) IS
   'A browser comes back from the gateway''s page: the URL of the app that it is to be redirected to, with what is known at this moment. It proves nothing, and has the gateway asked at once.';
 
-CREATE OR REPLACE FUNCTION washminute.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text) RETURNS uuid
+CREATE OR REPLACE FUNCTION washminute.request_refund(
+    payment_id uuid, amount numeric, reason text, idempotency_key text, requested_by text DEFAULT NULL) RETURNS uuid
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_request_refund';
-COMMENT ON FUNCTION washminute.request_refund(uuid, numeric, text, text) IS
-  'Pays an amount (MAD) of a payment back to the card at the platform''s expense; the refund''s id. What is owed for an order that came to nothing goes back by itself. The same idempotency key and arguments give the same refund.';
+COMMENT ON FUNCTION washminute.request_refund(uuid, numeric, text, text, text) IS
+  'Pays an amount (MAD) of a payment back to the card at the platform''s expense, asked for by an administrator where one is named; the refund''s id. What is owed for an order that came to nothing goes back by itself. The same idempotency key and arguments give the same refund.';
 
 CREATE OR REPLACE FUNCTION washminute.capture_payment(payment_id uuid) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -237,7 +237,7 @@ CREATE TABLE washminute_data.payment_exceptions (
     CONSTRAINT payment_exceptions_attempt_fk FOREIGN KEY (attempt_id) REFERENCES washminute_data.payment_attempts (attempt_id),
     CONSTRAINT payment_exceptions_refund_fk FOREIGN KEY (refund_id) REFERENCES washminute_data.refunds (refund_id),
     CONSTRAINT payment_exceptions_kind_known
-      CHECK (kind IN ('refund_unknown', 'refund_failed', 'attempt_unknown', 'reversed_in_hand', 'amount_differs')),
+      CHECK (kind IN ('refund_unknown', 'refund_failed', 'attempt_unknown', 'reversed_in_hand', 'amount_differs', 'second_sale')),
     CONSTRAINT payment_exceptions_resolved_by_somebody
       CHECK (num_nulls(resolved_at, resolved_by, decision, reason) IN (0, 4))
 );
@@ -247,14 +247,14 @@ COMMENT ON TABLE washminute_data.payment_exceptions IS
   'What a person must look at, since no rule can decide it.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.exception_id IS 'Id for programs.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.kind IS
-  'refund_unknown: a refund was sent and never answered; refund_failed: refused; attempt_unknown: no inquiry tells; reversed_in_hand: the gateway took back money of a job in hand; amount_differs: charged with another amount.';
+  'refund_unknown: a refund was sent and never answered; refund_failed: refused; attempt_unknown: no inquiry tells; reversed_in_hand: the gateway took back money of a job in hand; amount_differs: charged with another amount; second_sale: charged again under the same order id.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.payment_id IS 'The payment.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.attempt_id IS 'The attempt.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.refund_id IS 'The refund, where it is one.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.data IS 'The evidence.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.since IS 'Since when it stands.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.resolved_at IS 'When it was resolved; NULL while it is open.';
-COMMENT ON COLUMN washminute_data.payment_exceptions.resolved_by IS 'The administrator who did, or NULL where evidence came by itself.';
+COMMENT ON COLUMN washminute_data.payment_exceptions.resolved_by IS 'The administrator who did, or evidence, where that came by itself.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.decision IS 'What was decided.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.reason IS 'Why.';
 

@@ -23,6 +23,7 @@
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
+#include "payment/payment.h"
 
 COMMAND(order_paid, -1);
 COMMAND(order_unpaid, -1);
@@ -205,6 +206,9 @@ record_payment_body(FunctionCallInfo fcinfo)
 	CheckPayment(&request, amount);
 
 	TakePayment(&request, amount, payment_reference);
+
+	/* what is paid at the gateway from now on is not due */
+	PaymentOrderEnded(&request.order_id, 0);
 	if (RequestHasEnded(&request))
 	{
 		RequestCancelOrder(&request, NULL, 0);

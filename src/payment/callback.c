@@ -142,13 +142,27 @@ AmountDiffers(Attempt *attempt, const char *data)
 	PaymentRefresh(&attempt->payment_id);
 }
 
+/*
+ * Is it about another sale than the one that we know of?  An order id is charged once;
+ * whatever it is, the numbers of the first are needed to give its money back.
+ */
+static bool
+IsAnotherSale(const Attempt *attempt, const NapsCallback *callback)
+{
+	return attempt->charged && attempt->authorization_number != NULL &&
+		callback->authorization_number != NULL &&
+		strcmp(attempt->authorization_number, callback->authorization_number) != 0;
+}
+
 /* Apply a genuine callback; the answer. */
 static const char *
 Apply(Attempt *attempt, const NapsCallback *callback, const char *data)
 {
 	bool		succeeded = false;
 
-	if (strcmp(callback->result, "00") == 0)
+	if (IsAnotherSale(attempt, callback))
+		ExceptionRaise(attempt, NULL, "second_sale", data);
+	else if (strcmp(callback->result, "00") == 0)
 	{
 		if (NapsCentimes(callback->amount) == attempt->amount)
 		{

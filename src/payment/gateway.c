@@ -250,6 +250,7 @@ static void
 RecordLink(Attempt *attempt, const GatewayTask *task)
 {
 	Arguments	arguments = {0};
+	JsonObject	data;
 
 	switch (task->answer.meaning)
 	{
@@ -266,7 +267,11 @@ RecordLink(Attempt *attempt, const GatewayTask *task)
 					(errmsg("washminute worker: gateway refused attempt=%s code=%s text=\"%s\"",
 							task->order.order_id, task->answer.code,
 							task->answer.text ? task->answer.text : "")));
-			(void) AttemptMove(attempt, "declined");
+			if (AttemptMove(attempt, "declined"))
+			{
+				PaymentData(attempt, &data);
+				PaymentEvent(attempt, "paymentDeclined", JsonClose(&data));
+			}
 			break;
 		case NAPS_SESSION_OVER:
 		case NAPS_MISCONFIGURED:

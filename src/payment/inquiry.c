@@ -85,9 +85,12 @@ JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const
 {
 	Arguments	arguments = {0};
 
-	if (strcmp(refund->method, "reversal") != 0)
+	if (strcmp(refund->method, "reversal") != 0 || refund->amount != attempt->amount)
 	{
-		/* it may be queued yet, or lost: sent again it would be paid twice */
+		/*
+		 * A refund may be queued yet, or lost; and of a reversal in part nothing is seen.
+		 * Sent again it would be paid twice.
+		 */
 		RefundStaysUnknown(attempt, refund, answer);
 		AskAgain(attempt);
 	}
@@ -97,7 +100,7 @@ JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const
 		RefundMove(refund, "requested", "refund");
 		RefundQueue(&refund->refund_id, DT_NOBEGIN);
 	}
-	else if (!refund->resent && refund->amount == attempt->amount)
+	else if (!refund->resent)
 	{
 		ArgumentDatum(&arguments, UUIDPGetDatum(&refund->refund_id));
 		StatementRunOne(&set_resent, &arguments);

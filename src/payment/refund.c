@@ -27,6 +27,7 @@
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/statement.h"
+#include "base/user.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 #include "payment/payment.h"
@@ -336,7 +337,7 @@ CheckRefund(const pg_uuid_t *payment_id, int64 amount, Attempt *attempt)
 }
 
 /*
- * request_refund(payment_id, amount, reason, idempotency_key): a part of what was paid
+ * request_refund(payment_id, amount, reason, idempotency_key, requested_by): a part of what was paid
  * goes back, at the platform's expense; the refund's id.  What an order that came to
  * nothing is owed goes back by itself.
  */
@@ -348,6 +349,7 @@ request_refund_body(FunctionCallInfo fcinfo)
 	int64		amount;
 	char	   *reason;
 	char	   *key;
+	char	   *requested_by;
 	char	   *answer;
 	Arguments	find = {0};
 	Attempt		attempt;
@@ -360,6 +362,9 @@ request_refund_body(FunctionCallInfo fcinfo)
 		ErrorRaiseArgument(WM_AMOUNT_INVALID, "amount", "be above 0");
 	reason = ArgumentRequiredText(fcinfo, 2, "reason", REASON_MAX);
 	key = ArgumentRequiredText(fcinfo, 3, "idempotency_key", ID_MAX);
+	requested_by = ArgumentOptionalText(fcinfo, 4, "requested_by", ID_MAX);
+	if (requested_by != NULL)
+		UserRequireKind(requested_by, "admin");
 
 	JsonOpen(&text);
 	JsonMoney(&text, "amount", amount);
@@ -377,10 +382,10 @@ request_refund_body(FunctionCallInfo fcinfo)
 	ForceSyncCommit();
 
 	/* idempotency keys are forgotten after a while, this is not */
-	if (!RefundMake(&attempt, amount, reason, psprintf("key:%s", key), NULL, refund_id))
+	if (!RefundMake(&attempt, amount, reason, psprintf("key:%s", key), requested_by, refund_id))
 		ErrorRaiseText(WM_IDEMPOTENCY_KEY_REUSED, "key", key);
 	LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, amount, "refund_granted",
-				   &attempt.order_id, NULL,
+				   &attempt.order_id, requested_by,
 				   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id))));
 	IdempotencyEnd(shown, "request_refund", key, text.data,
 				   psprintf("\"%s\"", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id)))));

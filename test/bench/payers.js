@@ -31,7 +31,6 @@ const { values: options, positionals: [act] } = parseArgs({
 	},
 });
 const pool = new Pool({ psql: options.psql, dsn: options.dsn, pool: options.payers, name: 'payers' });
-const begin = '2026-03-10 10:00+00';
 
 // Park and Miller's generator, so that a seed makes the same customers.
 let state = Number(options.seed) * 7919 + 1;
@@ -251,6 +250,7 @@ async function settle(input)
 {
 	const { late: links, forged: forgeries } = JSON.parse(input);
 	const steps = [...Array(3).fill(20 * 60), ...Array(12).fill(3600), ...Array(8).fill(6 * 3600), ...Array(9).fill(24 * 3600)];
+	const begin = await value('SELECT clock_timestamp()');
 	let at = 0;
 	for (const [number, step] of steps.entries())
 	{

@@ -503,7 +503,7 @@ class Gateway
 	}
 
 	// The client does not know what became of its call.  Most can be inquired, these cannot; status
-	// is 00 before and after a partial reversal.
+	// is 00 before and after a partial reversal, and a refund that did not happen may be one that waits.
 	lost(call, { orderid, amount } = {}, { refund, reversed = false } = {})
 	{
 		if (!isText(orderid))
@@ -514,6 +514,8 @@ class Gateway
 		const charge = order?.charge;
 		if (call === 'refund' && charge?.refunds.length > (refund ? 1 : 0))
 			order.reasons.add('answer to a further refund lost');
+		else if (call === 'refund' && charge && !refund)
+			order.reasons.add('nothing tells that a refund did not happen');
 		else if (call === 'refund' && charge)
 			order.refundLost = true;
 		else if (call === 'reversal' && charge && (reversed ? charge.left > 0 : centimes(amount) < charge.left))

@@ -367,7 +367,9 @@ SELECT pg_temp.call_back(pg_temp.token(pg_temp.attempt('call'), key_id => 'old-1
 SELECT test_helpers.fingerprint() AS before \gset
 SELECT pg_temp.call_back(pg_temp.token(pg_temp.attempt('call')), pg_temp.body(pg_temp.attempt('call'))), pg_temp.call_back(pg_temp.token(pg_temp.attempt('call')), pg_temp.body(pg_temp.attempt('call'), '05'));
 SELECT test_helpers.fingerprint() = :'before' AS nothing_changed;
+SET client_min_messages TO error;
 SELECT pg_temp.call_back(pg_temp.token(pg_temp.attempt('call')), pg_temp.body(pg_temp.attempt('call'), number => 'A2')), pg_temp.payment('call');
+RESET client_min_messages;
 SELECT * FROM pg_temp.books('call');
 SELECT number, status, charged, surplus, authorization_number, transaction_number, confirmed_at, final_at FROM washminute_data.payment_attempts WHERE payment_id = pg_temp.id('call');
 SELECT at, source, code, data, answer FROM washminute_data.payment_observations WHERE attempt_id = pg_temp.attempt('call') ORDER BY observation_id;
