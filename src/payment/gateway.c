@@ -380,6 +380,6 @@ GatewayRecord(const GatewayTask *task)
 		RecordLink(&attempt, task);
 	else if (task->call == NAPS_CAPTURE)
 		RecordCapture(&attempt, task);
-	else if (task->number == attempt.inquiry_number)
+	else if (task->answer.meaning != NAPS_SESSION_OVER && task->number == attempt.inquiry_number)
 		InquiryRecord(&attempt, &task->answer);
 }

@@ -294,6 +294,7 @@ wait_for_payment_link_body(FunctionCallInfo fcinfo)
 			ErrorRaise(WM_PAYMENT_NOT_COMMITTED, NULL);
 		if (GetCurrentTimestamp() >= until)
 			PG_RETURN_NULL();
+		SPI_freetuptable(SPI_tuptable);
 		WaitALittle(looks);
 	}
 }
