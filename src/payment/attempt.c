@@ -426,7 +426,7 @@ AttemptTakenBack(Attempt *attempt)
 	Refund		refund;
 
 	/* what we wanted to pay back is */
-	if (RefundOfAttempt(attempt, "requested", "unknown", &refund))
+	if (RefundOfAttempt(attempt, "requested", "requested", &refund))
 	{
 		RefundMove(&refund, "reversed", "reversal");
 		(void) AttemptRead(&attempt->attempt_id, attempt);

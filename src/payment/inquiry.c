@@ -85,7 +85,7 @@ JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const
 {
 	Arguments	arguments = {0};
 
-	if (strcmp(refund->method, "reversal") != 0 || refund->amount != attempt->amount)
+	if (strcmp(refund->method, "reversal") != 0 || !refund->is_rest)
 	{
 		/*
 		 * A refund may be queued yet, or lost; and of a reversal in part nothing is seen.
@@ -206,7 +206,7 @@ Declined(Attempt *attempt)
 }
 
 static void
-Cancelled(Attempt *attempt)
+Cancelled(Attempt *attempt, const NapsAnswer *answer)
 {
 	Refund		refund;
 
@@ -217,6 +217,18 @@ Cancelled(Attempt *attempt)
 	}
 	if (!attempt->charged && !AttemptIsStatus(attempt, "integrity"))
 		return;
+
+	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+	{
+		if (refund.is_rest)
+			RefundMove(&refund, "reversed", "reversal");
+		else
+		{
+			RefundStaysUnknown(attempt, &refund, answer);
+			AskAgain(attempt);
+		}
+		return;
+	}
 
 	/* in part, it is what we did ourselves */
 	if (AttemptIsStatus(attempt, "reversed") ||
@@ -303,7 +315,7 @@ InquiryRecord(Attempt *attempt, const NapsAnswer *answer)
 			Declined(attempt);
 			break;
 		case NAPS_STATUS_CANCELLED:
-			Cancelled(attempt);
+			Cancelled(attempt, answer);
 			break;
 		case NAPS_STATUS_REFUNDED:
 			Refunded(attempt, answer);

@@ -131,7 +131,8 @@ typedef struct Refund
 	char	   *status;
 	char	   *method;			/* NULL: not decided */
 	bool		resent;
-	bool		is_first;		/* of its payment that was sent */
+	bool		is_first;		/* of its attempt that was sent */
+	bool		is_rest;		/* by a reversal, nothing would be left of the attempt */
 	Attempt		attempt;
 } Refund;
 

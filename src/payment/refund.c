@@ -46,7 +46,11 @@ static Statement insert_refund = {
 	"SELECT f.refund_id, f.amount, f.status, f.method, f.resent, f.attempt_id," \
 	"       NOT EXISTS (SELECT FROM washminute_data.refunds AS e" \
 	"                    WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
-	"                      AND e.status NOT IN ('requested', 'failed'))" \
+	"                      AND e.status NOT IN ('requested', 'failed'))," \
+	"       f.amount + COALESCE((SELECT pg_catalog.sum(e.amount) FROM washminute_data.refunds AS e" \
+	"                             WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
+	"                               AND e.status = 'reversed'), 0)" \
+	"         = (SELECT a.amount FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = f.attempt_id)" \
 	"  FROM washminute_data.refunds AS f"
 
 static Statement select_refund = {
@@ -121,7 +125,8 @@ ReadRow(Refund *refund)
 		.status = RowText(0, 3),
 		.method = RowText(0, 4),
 		.resent = RowBool(0, 5),
-		.is_first = RowBool(0, 7)
+		.is_first = RowBool(0, 7),
+		.is_rest = RowBool(0, 8)
 	};
 	(void) AttemptRead(attempt_id, &refund->attempt);
 }
@@ -209,7 +214,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 					   &refund->attempt.order_id, NULL,
 					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
 		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
-		if (strcmp(status, "reversed") == 0 && refund->amount == refund->attempt.amount)
+		if (strcmp(status, "reversed") == 0 && refund->is_rest)
 			(void) AttemptMove(&refund->attempt, "reversed");
 	}
 	PaymentRefresh(&refund->attempt.payment_id);
