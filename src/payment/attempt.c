@@ -425,14 +425,16 @@ AttemptTakenBack(Attempt *attempt)
 {
 	Refund		refund;
 
+	bool		is_to_go = RefundOfAttempt(attempt, "requested", "requested", &refund);
+
 	/* what we wanted to pay back is */
-	if (RefundOfAttempt(attempt, "requested", "requested", &refund))
+	if (is_to_go && refund.is_rest)
 	{
 		RefundMove(&refund, "reversed", "reversal");
 		(void) AttemptRead(&attempt->attempt_id, attempt);
 		return;
 	}
-	if (attempt->paid_by_this && !OrderIsUnpaid(attempt))
+	if (attempt->paid_by_this && (is_to_go || !OrderIsUnpaid(attempt)))
 	{
 		JsonObject	data;
 
@@ -493,6 +495,10 @@ AttemptInquireLater(Attempt *attempt)
 	const InquiryStep *steps = is_live ? while_live : afterwards;
 	int			count = is_live ? lengthof(while_live) : lengthof(afterwards);
 	int64		age = (ClockNow() - since) / USECS_PER_SEC;
+
+	/* of which nobody has the link, nobody can pay any more */
+	if (!is_live && attempt->link == NULL && !attempt->charged)
+		return;
 
 	/* the customer waits for a link, which he gets once this one is known not to be paid */
 	if (is_live && attempt->link == NULL && age < SECS_PER_MINUTE)

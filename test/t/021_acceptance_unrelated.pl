@@ -17,7 +17,7 @@ use Washminute;
 my $CLIENTS = 32;
 my $WASHMEN = 500;
 my $OFFERS = 16;
-my $ROUNDS = 250;           # acceptances of each client
+my $ROUNDS = 150;           # acceptances of each client
 my $MAX_FAILED = 0.001;     # of all acceptances, with 40001 or a deadlock
 
 my $node = washminute_node('main', conf => <<'CONF');
