@@ -420,27 +420,34 @@ AttemptSucceeded(Attempt *attempt)
 	return false;
 }
 
+/* The gateway took back what stands in our books as ours: a person must look. */
+static void
+TakenBackInHand(Attempt *attempt)
+{
+	JsonObject	data;
+
+	PaymentData(attempt, &data);
+	ExceptionRaise(attempt, NULL, "reversed_in_hand", JsonClose(&data));
+	PaymentRefresh(&attempt->payment_id);
+}
+
 void
 AttemptTakenBack(Attempt *attempt)
 {
 	Refund		refund;
 
-	bool		is_to_go = RefundOfAttempt(attempt, "requested", "requested", &refund);
-
-	/* what we wanted to pay back is */
-	if (is_to_go && refund.is_rest)
+	if (RefundOfAttempt(attempt, "requested", "requested", &refund))
 	{
-		RefundMove(&refund, "reversed", "reversal");
+		/* all that we wanted to pay back is; of a part nothing was */
+		RefundMove(&refund, refund.is_rest ? "reversed" : "failed", "reversal");
 		(void) AttemptRead(&attempt->attempt_id, attempt);
-		return;
+		if (refund.is_rest)
+			return;
 	}
-	if (attempt->paid_by_this && (is_to_go || !OrderIsUnpaid(attempt)))
+	if (RefundOfAttempt(attempt, "reversed", "accepted", &refund) ||
+		(attempt->paid_by_this && !OrderIsUnpaid(attempt)))
 	{
-		JsonObject	data;
-
-		PaymentData(attempt, &data);
-		ExceptionRaise(attempt, NULL, "reversed_in_hand", JsonClose(&data));
-		PaymentRefresh(&attempt->payment_id);
+		TakenBackInHand(attempt);
 		return;
 	}
 	if (attempt->paid_by_this)

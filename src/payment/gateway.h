@@ -21,6 +21,7 @@ typedef struct GatewayTask
 	pg_uuid_t	attempt_id;
 	pg_uuid_t	refund_id;		/* of a reversal or refund */
 	int			number;			/* of an inquiry */
+	int			session;		/* which one it was sent in */
 	NapsOrder	order;
 
 	/* the answer */

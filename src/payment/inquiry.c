@@ -230,9 +230,9 @@ Cancelled(Attempt *attempt, const NapsAnswer *answer)
 		return;
 	}
 
-	/* in part, it is what we did ourselves */
+	/* what we have just sent */
 	if (AttemptIsStatus(attempt, "reversed") ||
-		RefundOfAttempt(attempt, "reversed", "dispatched", &refund))
+		RefundOfAttempt(attempt, "dispatched", "dispatched", &refund))
 		return;
 	ExceptionEnd(attempt, NULL, "amount_differs", "reversed by the gateway");
 	AttemptTakenBack(attempt);
@@ -283,8 +283,9 @@ CannotSay(Attempt *attempt, const NapsAnswer *answer)
 		/* whether it knows the order or not, nobody can pay it */
 		GiveUp(attempt);
 	}
-	else if (AttemptIsLive(attempt) && is_old)
+	else if (is_old && attempt->link != NULL && !attempt->charged)
 	{
+		/* it may be paid, also where we took it for over */
 		JsonObject	data;
 
 		JsonOpen(&data);

@@ -105,7 +105,7 @@ PaymentBuild(Delivery *delivery)
 		return;
 	}
 	GatewayFill(&delivery->http, task->call, &credentials,
-			 NapsBody(task->call, &credentials, &task->order, SessionToken()));
+			 NapsBody(task->call, &credentials, &task->order, SessionToken(&task->session)));
 	CredentialsForget(&credentials);
 }
 
@@ -132,7 +132,7 @@ PaymentJudge(Delivery *delivery)
 	switch (task->answer.meaning)
 	{
 		case NAPS_SESSION_OVER:
-			SessionForget();
+			SessionIsOver(task->session);
 			DeliveryJudge(delivery, OUTCOME_RELEASED, "the gateway's session is over");
 			return VERDICT_WELL;
 		case NAPS_MISCONFIGURED:

@@ -30,6 +30,7 @@
 
 static char token[TOKEN_MAX + 1];
 static int64 token_at = 0;		/* monotonic: when it was given; 0: there is none */
+static int	token_number = 0;
 static HttpRequest request;
 static MemoryContext request_context = NULL;	/* NULL: none is asked for */
 static bool is_forgotten = false;	/* since the request was made */
@@ -64,9 +65,18 @@ SessionForget(void)
 	retry_at = 0;
 }
 
-const char *
-SessionToken(void)
+void
+SessionIsOver(int number)
 {
+	/* others that were under way with the same one say so, too */
+	if (number == token_number)
+		SessionForget();
+}
+
+const char *
+SessionToken(int *number)
+{
+	*number = token_number;
 	return token;
 }
 
@@ -97,6 +107,7 @@ Answered(HttpRequest *http)
 	{
 		strlcpy(token, answer.session, sizeof(token));
 		token_at = MonotonicNow();
+		token_number++;
 		pause = 0;
 		StatusHeld(LANE_PAYMENT, NULL);
 		ereport(LOG,

@@ -24,10 +24,13 @@ extern void GatewayFill(HttpRequest *http, NapsCall call, const Credentials *cre
  */
 extern int64 SessionReadyAt(int64 now);
 
-/* The token; only where SessionReadyAt gave 0. */
-extern const char *SessionToken(void);
+/* The token, and which one it is; only where SessionReadyAt gave 0. */
+extern const char *SessionToken(int *number);
 
-/* The gateway says that it is over, or the credentials may have changed. */
+/* The credentials may have changed. */
 extern void SessionForget(void);
+
+/* The gateway says that this one is over. */
+extern void SessionIsOver(int number);
 
 #endif							/* WASHMINUTE_SESSION_H */

@@ -218,7 +218,9 @@ async function payments(books)
 			WHERE x.payment_id = p.payment_id AND x.resolved_at IS NULL),
 		'attempts', (SELECT json_agg(json_build_object('orderid', a.gateway_order_id, 'status', a.status))
 			FROM washminute_data.payment_attempts AS a WHERE a.payment_id = p.payment_id),
-		'refunds', (SELECT json_agg(json_build_object('amount', f.amount, 'status', f.status))
+		'refunds', (SELECT json_agg(json_build_object('amount', f.amount, 'status', f.status,
+			'unheard', f.status = 'unknown' AND NOT EXISTS (SELECT FROM washminute_data.payment_observations AS s
+				WHERE s.attempt_id = f.attempt_id AND s.source = f.method AND s.at >= f.dispatched_at)))
 			FROM washminute_data.refunds AS f WHERE f.payment_id = p.payment_id)))
 		FROM washminute_data.payments AS p JOIN washminute_data.orders AS o USING (order_id)`));
 	return rows.map((row) => ({ ...row, books: row.attempts.map(({ orderid }) => books.get(orderid)).filter(Boolean) }));
@@ -238,6 +240,7 @@ function judge({ amount, paid, captured, exceptions, attempts, refunds, books })
 		(refunds ?? []).some(({ status }) => ['requested', 'dispatched', 'unknown', 'failed'].includes(status));
 	return {
 		withheld: books.some(({ truthWithheld }) => truthWithheld),
+		unheard: (refunds ?? []).some((refund) => refund.unheard),
 		double_charge: net > centimes(amount),
 		double_refund: net < 0 || sum(books, 'refunded') + sum(books, 'reversed') > sum(books, 'charged'),
 		lost: net > 0 && !paid && exceptions === 0,
@@ -267,11 +270,13 @@ async function settle(input)
 	const judged = (await payments(books)).map((payment) => ({ payment, ...judge(payment) }));
 	const gateway = await control('GET', '');
 	const count = (name, of = judged) => of.filter((item) => item[name]).length;
-	const told = judged.filter(({ withheld }) => !withheld);
+	// unheard: the gateway's answer came, and the worker that it came to was killed before it was kept
+	const told = judged.filter(({ withheld, unheard }) => !withheld && !unheard);
 	const lines = {
 		payments: judged.length,
 		charges: gateway.charges,
 		truth_withheld: count('withheld'),
+		answers_killed: judged.filter(({ withheld, unheard }) => unheard && !withheld).length,
 		double_charges: count('double_charge', told),
 		double_charges_of_withheld: count('double_charge') - count('double_charge', told),
 		double_refunds: count('double_refund'),

@@ -165,6 +165,8 @@ class Order
 			reasons.push('captured before the approval was told');
 		if (this.captureLost)
 			reasons.push('answer to capture lost, numAuto never told');
+		if (this.reversalLost)
+			reasons.push('answer to reversal lost, numAuto never told');
 		if (this.refundLost)
 			reasons.push('answer to refund lost, numAuto never told');
 		return reasons;

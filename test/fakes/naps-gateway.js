@@ -520,6 +520,8 @@ class Gateway
 			order.refundLost = true;
 		else if (call === 'reversal' && charge && (reversed ? charge.left > 0 : centimes(amount) < charge.left))
 			order.reasons.add('answer to a partial reversal lost');
+		else if (call === 'reversal' && charge)
+			order.reversalLost = true;
 		else if ((call === 'capture' || call === 'cpautorisation') && charge)
 			order.captureLost = true;
 	}
