@@ -13,6 +13,7 @@ const switched = ['authorization', 'cpautorisation', 'capture', 'refund', 'rever
 const calls = ['createtocken24', ...links, ...switched, 'status', 'deleteCardtoken'];
 const withToken = calls.filter((call) => call !== 'createtocken24');
 const challenged = ['authorization', 'cardtoken'];
+const outcomes = ['approve', 'decline', 'switch_timeout', 'abandon', 'challenge_failed', 'risk_refused'];
 
 // Sends what the gateway decided.
 function tell(response, { status = 200, body })
@@ -115,6 +116,7 @@ const defaults = {
 	insert_ms: 2,
 	reverse_ms: 0,
 	record: false,
+	auto: null,
 };
 
 const isBoolean = (value) => typeof value === 'boolean';
@@ -133,6 +135,21 @@ function areFaults(value)
 {
 	return typeof value === 'object' && value !== null && !Array.isArray(value) &&
 		Object.entries(value).every(([name, probability]) => isFault(name, probability));
+}
+
+// Outcomes with their shares, which make a whole, and from when to when after the link.
+function isAuto(value)
+{
+	if (value === null)
+		return true;
+	if (typeof value !== 'object' || Array.isArray(value))
+		return false;
+	const { after_ms: after = [0, 0], ...shares } = value;
+	const isTime = Array.isArray(after) && after.length === 2 && after.every(isDuration) && after[0] <= after[1];
+	const areShares = Object.entries(shares).every(([name, share]) =>
+		outcomes.includes(name) && Number.isFinite(share) && share >= 0);
+	const total = Object.values(shares).reduce((sum, share) => sum + share, 0);
+	return isTime && areShares && Math.abs(total - 1) < 1e-9;
 }
 
 const members = {
@@ -161,6 +178,7 @@ const members = {
 	insert_ms: isDuration,
 	reverse_ms: isDuration,
 	record: isBoolean,
+	auto: isAuto,
 };
 
 // A step that has but options is no step.
@@ -320,4 +338,4 @@ function knows(call, mode)
 	return Object.hasOwn(modes, mode) && modes[mode].calls.includes(call);
 }
 
-module.exports = { Faults, calls, knows, refusal, tell };
+module.exports = { Faults, calls, knows, outcomes, refusal, tell };

@@ -271,7 +271,7 @@ class Gateway
 			return answer(value, '17', 'PaiementRequest Already exist', none);
 		const demand = await this.insert('link', value);
 		demand.url = `${base}/page/${demand.id}`;
-		return answer(value, '00', 'Approved', { idDemande: demand.id, url: demand.url });
+		return { ...answer(value, '00', 'Approved', { idDemande: demand.id, url: demand.url }), demand };
 	}
 
 	// What is wrong with the card, be it a saved one or not: its number, and the mistake.
@@ -490,9 +490,11 @@ class Gateway
 		return this.captureOf(value, true);
 	}
 
-	// The client was told the truth.
-	told({ order, refund, tellsNumber = false })
+	// The client was told the truth; a customer has the link then (naps-page.js).
+	told({ order, refund, demand, tellsNumber = false })
 	{
+		if (demand)
+			this.onLink?.(demand);
 		if (refund)
 			refund.told = true;
 		if (order)

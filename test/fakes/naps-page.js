@@ -10,7 +10,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { centimes, decimal, isPan, masked, md5, pans } = require('./naps-gateway.js');
-const { knows } = require('./naps-faults.js');
+const { knows, outcomes } = require('./naps-faults.js');
 
 const tries = 3;
 const brands = [/^4/, /^(5[1-7]|2[2-7])/, /^3[47]/, /^3(0[0-5]|[689])/, /^6(011|5)/, /^35/];
@@ -20,7 +20,6 @@ const etats = {
 	risk_refused: ['REJET_RISK_CTRL'],
 };
 const afterTimeout = ['nothing', 'approve', 'reverse', 'silent'];
-const outcomes = ['approve', 'decline', 'switch_timeout', ...Object.keys(etats)];
 
 const isBoolean = (value) => typeof value === 'boolean';
 const isText = (value) => typeof value === 'string';
@@ -109,11 +108,37 @@ function post(url, { type, body }, timeout)
 	});
 }
 
+// The browser is sent back to the merchant; whether anybody is there.
+function comeBack(url)
+{
+	const get = url.startsWith('https:') ? https.get : http.get;
+	return new Promise((resolve) =>
+	{
+		const request = get(url, { agent: false, rejectUnauthorized: false }, (response) =>
+		{
+			response.on('error', () => {});
+			response.resume();
+			resolve(true);
+		});
+		request.on('error', () => resolve(false));
+	});
+}
+
+// Of outcomes with their shares, the one at that number from 0 to 1.
+function pickShare(shares, number)
+{
+	let left = number;
+	const [name] = Object.entries(shares).find(([, share]) => (left -= share) < 0) ??
+		Object.entries(shares).findLast(([, share]) => share > 0);
+	return name;
+}
+
 class Page
 {
 	constructor(gateway)
 	{
 		this.gateway = gateway;
+		gateway.onLink = (demand) => this.goBy(demand);
 		this.paying = 0;
 		this.forget();
 	}
@@ -126,6 +151,28 @@ class Page
 		this.callbacks = { sent: 0, success: 0, failed: 0, noWord: 0, unreachable: 0, mixed: 0, lost: 0 };
 		this.autoReversals = 0;
 		this.autoReversalsFailed = 0;
+		this.auto = { waiting: 0, outcomes: {}, returned: 0 };
+	}
+
+	// With the option "auto" the customer pays, or does not, and the browser goes where it is sent.
+	goBy({ id })
+	{
+		const { chance, options: { auto } } = this.gateway;
+		if (auto === null)
+			return;
+		const { after_ms: [least, most] = [0, 0], ...shares } = auto;
+		const ms = least + (most - least) * chance.draw('auto after');
+		const outcome = pickShare(shares, chance.draw('auto outcome'));
+		const { auto: counts } = this;
+		counts.waiting++;
+		sleep(ms).then(async () =>
+		{
+			const started = this.pay({ url: `/page/${id}`, outcome });
+			await started?.done;
+			counts.outcomes[outcome] = (counts.outcomes[outcome] ?? 0) + 1;
+			if (started?.result.redirect && await comeBack(started.result.redirect))
+				counts.returned++;
+		}).catch((error) => console.error(error)).finally(() => counts.waiting--);
 	}
 
 	// The demand of a payment: the one of that page, or the last one of that orderid.
@@ -424,8 +471,8 @@ class Page
 
 	summary()
 	{
-		const { pays, paying, refused, approved, callbacks, autoReversals, autoReversalsFailed } = this;
-		return { pays, paying, paysRefused: refused, approved, callbacks, autoReversals, autoReversalsFailed };
+		const { pays, paying, refused, approved, callbacks, autoReversals, autoReversalsFailed, auto } = this;
+		return { pays, paying, paysRefused: refused, approved, callbacks, autoReversals, autoReversalsFailed, auto };
 	}
 }
 

@@ -20,6 +20,10 @@
  *	                        was done; "ms" is for slow.  naps-faults.js has all modes, calls and options.
  *	                        Options last until changed or DELETE: "seed", "faults" ({"answer_lost": 0.1,
  *	                        "refund.slow": 1}, replaced whole), "callback_interval_ms", "strict_mac", ...
+ *	                        Option "auto" has customers by themselves: of those to whom a link was given so many
+ *	                        (shares, together 1) do what "outcome" of POST /control/pay can be, so many
+ *	                        milliseconds afterwards, and come back to where they are sent: {"auto": {"approve": 0.9,
+ *	                        "decline": 0.05, "abandon": 0.05, "after_ms": [20, 200]}}; null (default) for none
  *	GET /control            the counts
  *	GET /control/books      what became of each orderid, money as decimal text; /books/ORDERID has details
  *	GET /control/requests   what came while option "record" was on
