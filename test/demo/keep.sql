@@ -3,7 +3,8 @@
 -- First, whom a message of an offer was for: who is offered a request again has one
 -- row, as if he had been told once, and who was to be told later is not when somebody
 -- has it by then.  Each message is a row of the outbox with its recipient; of those,
--- rows for one of several devices name that too.
+-- rows for one of several devices name that too.  That a payment was taken back is told to
+-- those alone who had paid for what they still wait for.
 --
 -- Second, the push messages that the worker drops because they have expired, which
 -- leave no other trace but a line in the log.  A row that is dropped was claimed in
@@ -23,7 +24,7 @@ BEGIN
   INSERT INTO washminute_demo.told
   SELECT event, recipient_id, (data->>'requestId')::uuid FROM queued
    WHERE lane = 'push' AND recipient_id IS NOT NULL AND token IS NULL
-     AND event IN ('newWashingRequest', 'offerGone');
+     AND event IN ('newWashingRequest', 'offerGone', 'paymentTakenBack');
   RETURN NULL;
 END
 $$;

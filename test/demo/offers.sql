@@ -15,20 +15,22 @@ SELECT e.request_id, (e.data->>'wave')::integer AS wave, min(e.at) AS at
                       AND b.event_id < e.event_id)
  GROUP BY 1, 2;
 
--- whoever had a job, and the wave in which he was offered it
+-- whoever had a job, the wave in which he was offered it, and how long after the first
+-- one: a card job's comes once it is paid
 CREATE TEMP TABLE taken AS
 SELECT j.request_id, j.outcome, j.accepted_at, f.distance_m,
        CASE WHEN row_number() OVER (PARTITION BY j.request_id ORDER BY j.job_id) > 1 THEN 'again'
             WHEN f.wave > 2 THEN '3 and later' ELSE f.wave::text END AS wave,
-       extract(epoch FROM j.accepted_at - r.created_at) AS seconds
+       extract(epoch FROM j.accepted_at - coalesce(w.at, r.created_at)) AS seconds
   FROM jobs AS j
   JOIN offers AS f USING (request_id, washman_id)
-  JOIN washing_requests AS r USING (request_id);
+  JOIN washing_requests AS r USING (request_id)
+  LEFT JOIN (SELECT request_id, min(at) AS at FROM waves GROUP BY 1) AS w USING (request_id);
 
 \echo
 \echo 'Waves of offers (policy' :offer_policy'); "again" is after a washman gave the job back:'
 SELECT w.wave, w.requests AS "requests offered", t.taken, round(100.0 * t.taken / sum(t.taken) OVER (), 1) AS "% of all",
-       round(t.way) AS "mean way, m", round(t.seconds, 1) AS "mean s since booking"
+       round(t.way) AS "mean way, m", round(t.seconds, 1) AS "mean s since offered"
   FROM (SELECT CASE WHEN wave > 2 THEN '3 and later' ELSE wave::text END AS wave, count(DISTINCT request_id) AS requests
           FROM waves GROUP BY 1
          UNION ALL

@@ -18,13 +18,13 @@ enum
 {
 	ABOUT_KEENNESS = 1, ABOUT_TAP, ABOUT_SERVICE, ABOUT_EXTRAS, ABOUT_CANCELLING,
 	ABOUT_CANCEL_TIME, ABOUT_WORK, ABOUT_LOCALE, ABOUT_DEVICES, ABOUT_PLATFORM,
-	ABOUT_IGNORING, ABOUT_GIVING_BACK, ABOUT_NO_SHOW, ABOUT_UNWANTED
+	ABOUT_IGNORING, ABOUT_GIVING_BACK, ABOUT_NO_SHOW, ABOUT_UNWANTED, ABOUT_CARD
 };
 
 /* The statements of the clients. */
 enum
 {
-	SIGN_UP, REGISTER, SET_STATUS, REPORT, BOOK, SEE, ACCEPT, ADVANCE, CANCEL, BALANCE, SETTLE
+	SIGN_UP, REGISTER, SET_STATUS, REPORT, BOOK, PAY, SEE, ACCEPT, ADVANCE, CANCEL, BALANCE, SETTLE
 };
 
 typedef struct Washman
@@ -62,7 +62,11 @@ typedef struct Request
 	const Position *pickup;
 	int			number;			/* of the booking, from 1 */
 	char		id[40];
+	char		order[40];
 	char		customer[16];
+	bool		by_card;
+	int			payments;		/* how often he began to pay */
+	bool		unpaid;			/* and came away from it without having paid */
 	Status		status;
 	int64_t		booked_at;
 	int64_t		cancel_at;		/* 0: he does not */
@@ -95,6 +99,7 @@ struct World
 	int64_t		now;
 	int64_t		seen_at;		/* when the phones last looked for offers */
 	int64_t		last_at;		/* end of the recording */
+	int64_t		live_at;		/* when there was an open request last */
 	int			next_position;
 	Request   **live;			/* requests that are not at their end */
 	int			live_count;
@@ -106,6 +111,16 @@ extern void MakePeople(World *world);
 
 /* The pick-ups among the positions from this one on become bookings. */
 extern void Book(World *world, int first_position);
+
+/* Whether a customer pays by card; he begins to, once the order is there. */
+extern bool PaysByCard(const Request *request);
+extern void BeginPayment(Client *client, Request *request);
+
+/* Who was declined begins again, once. */
+extern void PayAgain(World *world);
+
+/* Wait until the worker has nothing to ask the card gateway. */
+extern void AwaitGateway(World *world);
 
 /* What became of the open requests, and who was told of them. */
 extern void See(World *world);

@@ -11,14 +11,27 @@ SELECT h.at, h.event, h.actor, h.detail->>'offers' AS offers
      WHERE status = 'completed' ORDER BY accepted_at - created_at DESC LIMIT 1)) AS h;
 
 -- who earned most, what the platform took of it, and where he is now
-SELECT j.washman_id, count(*) AS jobs, sum(o.total) AS cash_mad, sum(j.commission) AS commission_mad,
+SELECT j.washman_id, count(*) AS jobs, sum(o.total) AS sales_mad,
+       sum(o.total) FILTER (WHERE o.payment_method = 'card') AS by_card_mad, sum(j.commission) AS commission_mad,
        washminute.washman_balance(j.washman_id) AS balance_mad, ST_AsText(p.last_location, 4) AS place
   FROM washminute_data.jobs AS j
   JOIN washminute_data.washing_requests AS r USING (request_id)
   JOIN washminute_data.orders AS o USING (order_id)
   JOIN washminute_data.washman_positions AS p ON p.washman_id = j.washman_id
  WHERE j.outcome = 'completed'
- GROUP BY j.washman_id, p.last_location ORDER BY cash_mad DESC LIMIT 10;
+ GROUP BY j.washman_id, p.last_location ORDER BY sales_mad DESC LIMIT 10;
+
+-- card payments that were paid back, why, and by which call of the gateway
+SELECT f.updated_at AS at, o.reference, p.amount AS paid, f.amount AS paid_back, f.reason, f.method, f.status
+  FROM washminute_data.refunds AS f JOIN washminute_data.payments AS p USING (payment_id)
+  JOIN washminute_data.orders AS o USING (order_id) ORDER BY f.updated_at DESC LIMIT 10;
+
+-- the payment that took most attempts: what the gateway was seen to say
+SELECT v.at, a.number AS attempt, v.source, v.code, v.answer AS answered
+  FROM washminute_data.payment_observations AS v JOIN washminute_data.payment_attempts AS a USING (attempt_id)
+ WHERE a.payment_id = (SELECT payment_id FROM washminute_data.payment_attempts
+                        GROUP BY payment_id ORDER BY count(*) DESC, max(final_at) LIMIT 1)
+ ORDER BY v.observation_id;
 
 -- a wash of your own, where the last position came from; the clock goes on, as the phones
 -- of the washmen near are told one after the other, see below

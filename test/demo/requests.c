@@ -75,7 +75,7 @@ BookWork(Client *client, void *item)
 	snprintf(address, sizeof(address), "At the kerb, %s %s", latitude, longitude);
 	snprintf(key, sizeof(key), "pickup-%d", request->number);
 	answer = ClientCall(client, BOOK, "", request->customer, codes, longitude, latitude,
-						address, key);
+						address, key, request->by_card ? "card" : "cash");
 	request->ms = answer->ms;
 	if (!answer->ok)
 	{
@@ -83,6 +83,9 @@ BookWork(Client *client, void *item)
 		return;
 	}
 	snprintf(request->id, sizeof(request->id), "%s", PQgetvalue(answer->rows, 0, 0));
+	snprintf(request->order, sizeof(request->order), "%s", PQgetvalue(answer->rows, 0, 1));
+	if (request->by_card)
+		BeginPayment(client, request);
 }
 
 /* The pick-ups of this step. */
@@ -104,6 +107,7 @@ Book(World *world, int first_position)
 		request->number = ++world->tally.bookings;
 		request->booked_at = world->now;
 		request->nearest_m = -1;
+		request->by_card = PaysByCard(request);
 		request->nobody_there = Chance(world->seed, ABOUT_NO_SHOW, request->number) < NO_SHOW_SHARE;
 		snprintf(request->customer, sizeof(request->customer), "c%d",
 				 1 + request->number % world->customer_count);
@@ -226,6 +230,7 @@ SeeRow(Request *request, const PGresult *rows, int row)
 			Tell(request, offer);
 		}
 	}
+	request->unpaid = strcmp(PQgetvalue(rows, row, 7), "requires_payment") == 0;
 	if (strcmp(status, "expired") == 0)
 	{
 		request->status = EXPIRED;

@@ -7,8 +7,8 @@
  * free, and whose phone then reports the recorded positions.  A passenger who gets
  * in is a customer who books there and then.  Washmen who are told of the job race
  * for it; the winner drives up, which his phone reports, works as long as the
- * recorded trip took, and is paid in cash.  Some give the job back on the way, some
- * customers cancel, and some are not there.
+ * recorded trip took, and is paid in cash, or was paid by card before.  Some give the
+ * job back on the way, some customers cancel, and some are not there.
  *
  * The recording sends a washman's vehicle elsewhere while he works: he counts again
  * where that has got to when he is done, which is a jump that the server does not
@@ -33,6 +33,9 @@
 #define PHONES 8
 #define RACERS 16
 
+/* The clock goes on for so long after the last request: late payments are looked into. */
+#define QUIET_SECONDS 300
+
 #define TOP_UP_BELOW -400
 #define TOP_UP_AMOUNT "400"
 
@@ -41,13 +44,15 @@ static const char *const statements[] = {
 	[REGISTER] = "SELECT washminute.register_push_token($1, $2, $3)",
 	[SET_STATUS] = "SELECT washminute.set_washman_status($1, $2)",
 	[REPORT] = "SELECT washminute.report_location($1, $2, $3, recorded_at => to_timestamp($4))",
-	[BOOK] = "SELECT request_id FROM washminute.create_booking($1, $2, $3, $4, $5, 'cash', idempotency_key => $6)",
+	[BOOK] = "SELECT request_id, order_id FROM washminute.create_booking($1, $2, $3, $4, $5, $7, idempotency_key => $6)",
+	[PAY] = "SELECT status FROM washminute.begin_payment($1, $2, $3)",
 	[SEE] = "SELECT k.n, r.status, r.washman_id, f.washman_id, f.distance_m,"
-	"       extract(epoch FROM f.offered_at), extract(epoch FROM f.expires_at)"
+	"       extract(epoch FROM f.offered_at), extract(epoch FROM f.expires_at), p.status"
 	"  FROM unnest($1::uuid[]) WITH ORDINALITY AS k (request_id, n)"
 	"  JOIN washminute_data.washing_requests AS r USING (request_id)"
 	"  LEFT JOIN washminute_data.offers AS f ON f.request_id = k.request_id"
 	"   AND f.offered_at > to_timestamp($2) AND f.offered_at <= to_timestamp($3)"
+	"  LEFT JOIN washminute_data.payments AS p ON p.order_id = r.order_id"
 	" ORDER BY k.n, f.distance_m",
 	[ACCEPT] = "SELECT status FROM washminute.accept_request($1, $2)",
 	[ADVANCE] = "SELECT washminute.advance_request($1, $2, $3)",
@@ -155,6 +160,7 @@ void
 WorldEnd(World *world)
 {
 	ClockStop(&world->clock);
+	AwaitGateway(world);
 }
 
 /*
@@ -496,8 +502,11 @@ WorldStep(World *world)
 	Book(world, first_position);
 	lap = Lap(&tally->booking_s, lap);
 	See(world);
+	PayAgain(world);
 	Race(world);
 	Lap(&tally->racing_s, lap);
+	if (world->live_count > 0)
+		world->live_at = world->now;
 	free(chosen);
 	return world->now;
 }
@@ -505,7 +514,8 @@ WorldStep(World *world)
 bool
 WorldIsDone(const World *world)
 {
-	return world->next_position == world->trace->count && world->live_count == 0;
+	return world->next_position == world->trace->count && world->live_count == 0 &&
+		world->now >= world->live_at + QUIET_SECONDS;
 }
 
 const Tally *

@@ -57,10 +57,10 @@ extern void WorldBegin(World *world, double speed);
 /* Let happen what has not happened yet by now; the time of the recording. */
 extern int64_t WorldStep(World *world);
 
-/* Whether the recording is at its end and nothing is left to do. */
+/* Whether the recording is at its end and nothing has been left to do for a while. */
 extern bool WorldIsDone(const World *world);
 
-/* Stop the clock. */
+/* Stop the clock, and let the worker come to an end with what is due. */
 extern void WorldEnd(World *world);
 
 extern const Tally *WorldTally(const World *world);
