@@ -131,7 +131,7 @@ is_refused($node, "SELECT washminute.request_refund('$sale->{payment}', 21, 'goo
 is_refused($node, "SELECT washminute.request_refund('$sale->{payment}', $sale->{total}, 'goodwill', 'all')", 'PT409', qr/^WM_REFUND_TOO_HIGH \{"refundable": /, 'more than is left cannot go back');
 $market->refund($sale, $sale->{total} - 20);
 my $rest = sprintf('%.2f', $sale->{total} - 20);
-$market->becomes($sale, "refunded succeeded paid reversal:reversed:20.00 reversal:reversed:$rest", 'what is left can');
+$market->becomes($sale, "refunded reversed paid reversal:reversed:20.00 reversal:reversed:$rest", 'what is left can');
 is($naps->book($sale->{orderid})->{net}, '0.00', 'nothing is left');
 
 $sale = $market->sell;
