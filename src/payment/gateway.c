@@ -333,17 +333,7 @@ RecordCapture(Attempt *attempt, const GatewayTask *task)
 		AttemptInquireAt(attempt, DT_NOBEGIN);
 }
 
-pg_noreturn static void RaiseLocked(void);
-
-static void
-RaiseLocked(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("another command has locked the payment's request")));
-}
-
-void
+bool
 GatewayRecord(const GatewayTask *task)
 {
 	static const char *const sources[] = {
@@ -358,11 +348,7 @@ GatewayRecord(const GatewayTask *task)
 	ForceSyncCommit();
 	if (!(is_refund ? RefundReadIfFree(&task->refund_id, &refund, &is_free) :
 		  AttemptLockIfFree(&task->attempt_id, &attempt, &is_free)))
-	{
-		if (!is_free)
-			RaiseLocked();
-		return;
-	}
+		return is_free;			/* else there is no such row */
 	if (task->was_sent)
 		ObservationAdd(is_refund ? &refund.attempt : &attempt, sources[task->call],
 					   task->answer.code, AnswerData(task));
@@ -382,4 +368,5 @@ GatewayRecord(const GatewayTask *task)
 		RecordCapture(&attempt, task);
 	else if (task->answer.meaning != NAPS_SESSION_OVER && task->number == attempt.inquiry_number)
 		InquiryRecord(&attempt, &task->answer);
+	return true;
 }

@@ -44,9 +44,7 @@ typedef enum GatewayStep
 extern GatewayStep GatewayPrepare(const char *event, const char *data, GatewayTask *task,
 								  const char **problem);
 
-/*
- * Record what came of it; an error of class 55 where somebody else has it locked.
- */
-extern void GatewayRecord(const GatewayTask *task);
+/* Record what came of it; false where somebody else has it locked. */
+extern bool GatewayRecord(const GatewayTask *task);
 
 #endif							/* WASHMINUTE_GATEWAY_H */

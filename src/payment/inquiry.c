@@ -283,9 +283,9 @@ CannotSay(Attempt *attempt, const NapsAnswer *answer)
 		/* whether it knows the order or not, nobody can pay it */
 		GiveUp(attempt);
 	}
-	else if (is_old && attempt->link != NULL && !attempt->charged)
+	else if (is_old && attempt->link != NULL && !attempt->is_confirmed)
 	{
-		/* it may be paid, also where we took it for over */
+		/* it may be paid where we took it for over, or taken back where we were told of it */
 		JsonObject	data;
 
 		JsonOpen(&data);

@@ -111,8 +111,11 @@ typedef struct LaneKind
 	/* Fill in outcome and error of the results; due_at is the engine's. */
 	Verdict		(*judge) (Delivery *delivery);
 
-	/* Optional, in the transaction that records the results: what else to keep. */
-	void		(*record) (Delivery *delivery);
+	/*
+	 * Optional, in the transaction that records the results: what else to keep.  False
+	 * where that is not possible now, and nothing was changed: it is tried again soon.
+	 */
+	bool		(*record) (Delivery *delivery);
 } LaneKind;
 
 extern const LaneKind payment_kind;

@@ -28,13 +28,13 @@ PaymentPrepare(Destination *destination)
 	const char *problem;
 	unsigned char key[SECRET_BYTES];
 
-	SessionForget();
 	if (NapsMac(0, NULL) == NULL)
 		return "OpenSSL has no MD5, which the card gateway's protocol needs (FIPS mode forbids it)";
 	if (washminute_callback_base_url[0] == '\0')
 		return "not configured: washminute.callback_base_url is not set";
 	if (!CredentialsRead(&credentials, &problem))
 		return psprintf("washminute.naps_credentials_file %s", problem);
+	SessionOf(&credentials);
 	CredentialsForget(&credentials);
 	if (!SecretDerive("washminute payment callback", key, &problem))
 		return psprintf("washminute.signing_key_file %s", problem);
@@ -145,10 +145,10 @@ PaymentJudge(Delivery *delivery)
 	}
 }
 
-static void
+static bool
 PaymentRecord(Delivery *delivery)
 {
-	GatewayRecord(((Message *) linitial(delivery->messages))->extra);
+	return GatewayRecord(((Message *) linitial(delivery->messages))->extra);
 }
 
 const LaneKind payment_kind = {

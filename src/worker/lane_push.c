@@ -262,7 +262,7 @@ TicketOf(const Message *message)
 }
 
 /* Tickets wait for their receipts; dead devices and projects are remembered. */
-static void
+static bool
 PushLaneRecord(Delivery *delivery)
 {
 	List	   *tickets = NIL;
@@ -280,11 +280,12 @@ PushLaneRecord(Delivery *delivery)
 			PushKeepProject(push->token, push->project);
 	}
 	if (tickets == NIL)
-		return;
+		return true;
 	SettingsRead(&settings);
 	PushKeepTickets(tickets, GetCurrentTimestamp(), ClockNow(),
 					settings.push_receipt_minutes * SECS_PER_MINUTE);
 	DestinationDue(LANE_PUSH_RECEIPT, settings.push_receipt_minutes * SECS_PER_MINUTE);
+	return true;
 }
 
 const LaneKind push_kind = {

@@ -162,7 +162,7 @@ NextLook(double age, double first)
 	return Max(Min(age, (double) SECS_PER_HOUR), first);
 }
 
-static void
+static bool
 ReceiptRecord(Delivery *delivery)
 {
 	const Message *message = linitial(delivery->messages);
@@ -196,18 +196,19 @@ ReceiptRecord(Delivery *delivery)
 		DestinationDue(LANE_PUSH, AGAIN_SECONDS);
 	}
 	if (receipts->missing == NIL)
-		return;
+		return true;
 	if (age > RECEIPT_LIFE)
 	{
 		ereport(LOG,
 				(errmsg("washminute worker: no receipts within a day count=%d",
 						list_length(receipts->missing))));
-		return;
+		return true;
 	}
 	SettingsRead(&settings);
 	age = NextLook(age, Max(1, settings.push_receipt_minutes * SECS_PER_MINUTE));
 	PushKeepTickets(receipts->missing, receipts->sent_at, message->created_at, age);
 	DestinationDue(LANE_PUSH_RECEIPT, age);
+	return true;
 }
 
 const LaneKind receipt_kind = {

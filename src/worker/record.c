@@ -24,6 +24,9 @@
 
 #define RECORD_PAUSE_LONGEST (60 * SECOND)
 
+/* When a lane is asked again that could not keep what it keeps. */
+#define LANE_PAUSE (SECOND / 5)
+
 List	   *record_again = NIL;	/* Delivery * */
 static List *finished = NIL;	/* Delivery *: answered, not recorded */
 static bool together = false;	/* recording all of them, at this moment */
@@ -162,18 +165,22 @@ RecordAt(void)
 	return at;
 }
 
-/* What its lane keeps besides the results. */
-static void
+/* What its lane keeps besides the results; false where it cannot do so now. */
+static bool
 RecordOfLane(Delivery *delivery)
 {
-	if (delivery->destination->kind->record && !delivery->plain)
-		delivery->destination->kind->record(delivery);
+	if (delivery->destination->kind->record == NULL || delivery->plain ||
+		delivery->destination->kind->record(delivery))
+		return true;
+	delivery->record_at = MonotonicNow() + LANE_PAUSE;
+	return false;
 }
 
 static void
 RecordTogether(int64 epoch)
 {
 	QueueResult *results;
+	int64		now = MonotonicNow();
 	int			count = 0;
 	ListCell   *cell;
 
@@ -189,12 +196,14 @@ RecordTogether(int64 epoch)
 		Delivery   *delivery = lfirst(cell);
 		int			messages = list_length(delivery->messages);
 
+		if (delivery->record_at > now || !RecordOfLane(delivery))
+			continue;
 		memcpy(results + count, delivery->results, messages * sizeof(QueueResult));
 		count += messages;
-		RecordOfLane(delivery);
 		delivery->recorded = true;
 	}
-	QueueRecord(results, count, epoch);
+	if (count > 0)
+		QueueRecord(results, count, epoch);
 	together = false;
 }
 
@@ -204,6 +213,7 @@ typedef struct Single
 	Delivery   *delivery;
 	int64		epoch;
 	bool		locked;			/* its rows */
+	bool		later;			/* its lane cannot keep it now */
 } Single;
 
 static void
@@ -215,19 +225,20 @@ RecordSingle(void *argument)
 
 	QueueLock(delivery->results, count);
 	single->locked = true;
-	RecordOfLane(delivery);
-	QueueRecord(delivery->results, count, single->epoch);
+	single->later = !RecordOfLane(delivery);
+	if (!single->later)
+		QueueRecord(delivery->results, count, single->epoch);
 }
 
 /* Record one delivery; false where that fails, which changes nothing. */
 static bool
 RecordAlone(Delivery *delivery, int64 epoch)
 {
-	Single		single = {delivery, epoch, false};
+	Single		single = {delivery, epoch, false, false};
 	ErrorData  *error = SubtransactionRun(RecordSingle, &single);
 
 	if (error == NULL)
-		return true;
+		return !single.later;
 	DeliveryClean(error->message);
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
@@ -255,7 +266,7 @@ RecordEach(int64 epoch)
 		if (delivery->record_at > now)
 			continue;
 		delivery->recorded = RecordAlone(delivery, epoch);
-		if (delivery->recorded)
+		if (delivery->recorded || delivery->record_at > now)
 			continue;
 		delivery->record_pause = Min(Max(SECOND, delivery->record_pause * 2),
 									 RECORD_PAUSE_LONGEST);

@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/secret.h"
 #include "payment/naps.h"
 #include "worker/lane.h"
 #include "worker/session.h"
@@ -31,6 +32,7 @@
 static char token[TOKEN_MAX + 1];
 static int64 token_at = 0;		/* monotonic: when it was given; 0: there is none */
 static int	token_number = 0;
+static char credentials_digest[SECRET_BYTES];	/* SHA-256: whose session it is */
 static HttpRequest request;
 static MemoryContext request_context = NULL;	/* NULL: none is asked for */
 static bool is_forgotten = false;	/* since the request was made */
@@ -56,12 +58,28 @@ GatewayFill(HttpRequest *http, NapsCall call, const Credentials *credentials, ch
 	HttpAddHeader(http, psprintf("X-API-Key: %s", credentials->api_key));
 }
 
-void
+static void
 SessionForget(void)
 {
 	OPENSSL_cleanse(token, sizeof(token));
 	token_at = 0;
 	is_forgotten = true;
+	retry_at = 0;
+}
+
+void
+SessionOf(const Credentials *credentials)
+{
+	char	   *text = psprintf("%s\n%s\n%s\n%s\n%s", washminute_naps_url, credentials->institution_id,
+								credentials->user, credentials->password, credentials->api_key);
+	bytea	   *digest = DatumGetByteaP(SecretSha256(text));
+
+	OPENSSL_cleanse(text, strlen(text));
+	if (memcmp(VARDATA(digest), credentials_digest, SECRET_BYTES) != 0)
+	{
+		memcpy(credentials_digest, VARDATA(digest), SECRET_BYTES);
+		SessionForget();
+	}
 	retry_at = 0;
 }
 

@@ -27,8 +27,8 @@ extern int64 SessionReadyAt(int64 now);
 /* The token, and which one it is; only where SessionReadyAt gave 0. */
 extern const char *SessionToken(int *number);
 
-/* The credentials may have changed. */
-extern void SessionForget(void);
+/* The credentials: where they are others than before, there is no session of theirs. */
+extern void SessionOf(const Credentials *credentials);
 
 /* The gateway says that this one is over. */
 extern void SessionIsOver(int number);
