@@ -298,11 +298,11 @@ BEGIN
                     AND p.customer_id = washminute.require_caller()) THEN
     PERFORM washminute.raise('WM_PAYMENT_NOT_FOUND');
   END IF;
-  RETURN washminute.wait_for_payment_link(payment_id, LEAST(timeout, '30 s'::pg_catalog.interval));
+  RETURN washminute.wait_for_payment_link(payment_id, LEAST(timeout, '10 s'::pg_catalog.interval));
 END
 $$;
 COMMENT ON FUNCTION washminute_api.wait_for_payment_link(uuid, interval) IS
-  'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 30 seconds at most.';
+  'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 10 seconds at most.';
 
 CREATE OR REPLACE FUNCTION washminute_api.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

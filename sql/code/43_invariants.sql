@@ -171,6 +171,7 @@ AS $$
                     WHEN 'refund' THEN 'refunds_payable'
                     WHEN 'refund_granted' THEN 'platform_revenue'
                     WHEN 'refund_offset' THEN 'refunds_payable'
+                    WHEN 'refund_void' THEN 'refunds_payable'
                     WHEN 'payment_reversed'
                     THEN CASE WHEN t.debit_account = 'refunds_payable' THEN 'refunds_payable' ELSE 'customer_funds' END
                     WHEN 'commission'
@@ -192,6 +193,7 @@ AS $$
                     WHEN 'refund' THEN 'card_clearing'
                     WHEN 'refund_granted' THEN 'refunds_payable'
                     WHEN 'refund_offset' THEN 'platform_revenue'
+                    WHEN 'refund_void' THEN 'platform_revenue'
                     WHEN 'payment_reversed' THEN 'card_clearing'
                     WHEN 'commission' THEN 'platform_revenue'
                     WHEN 'washman_income' THEN 'washman:' || r.washman_id
@@ -262,13 +264,14 @@ AS $$
           OR EXISTS (SELECT FROM washminute_data.refunds AS f
                       WHERE f.attempt_id = a.attempt_id AND f.status = 'unknown'))
      AND NOT EXISTS (SELECT FROM washminute_data.outbox AS q
-                      WHERE q.lane = 'payment' AND q.data->>'attemptId' = a.attempt_id::text)
+                      WHERE q.lane = 'payment' AND q.state <> 'dead' AND q.data->>'attemptId' = a.attempt_id::text
+                         AND COALESCE((q.data->>'number')::integer, a.inquiry_number) = a.inquiry_number)
   UNION ALL
   SELECT 'a refund that was asked for is queued', f.refund_id::text
     FROM washminute_data.refunds AS f
    WHERE f.status IN ('requested', 'dispatched')
      AND NOT EXISTS (SELECT FROM washminute_data.outbox AS q
-                      WHERE q.lane = 'payment' AND q.data->>'refundId' = f.refund_id::text)
+                      WHERE q.lane = 'payment' AND q.state <> 'dead' AND q.data->>'refundId' = f.refund_id::text)
 $$;
 COMMENT ON FUNCTION washminute.check_invariants() IS
   'What must always be true of the data: each violation with its detail, no row when all is well.';

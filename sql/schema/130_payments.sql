@@ -237,7 +237,7 @@ CREATE TABLE washminute_data.payment_exceptions (
     CONSTRAINT payment_exceptions_attempt_fk FOREIGN KEY (attempt_id) REFERENCES washminute_data.payment_attempts (attempt_id),
     CONSTRAINT payment_exceptions_refund_fk FOREIGN KEY (refund_id) REFERENCES washminute_data.refunds (refund_id),
     CONSTRAINT payment_exceptions_kind_known
-      CHECK (kind IN ('refund_unknown', 'refund_failed', 'attempt_unknown', 'reversed_in_hand', 'amount_differs', 'second_sale')),
+      CHECK (kind IN ('refund_unknown', 'refund_failed', 'attempt_unknown', 'reversed_in_hand', 'amount_differs', 'second_sale', 'success_contradicted')),
     CONSTRAINT payment_exceptions_resolved_by_somebody
       CHECK (num_nulls(resolved_at, resolved_by, decision, reason) IN (0, 4))
 );
@@ -247,7 +247,7 @@ COMMENT ON TABLE washminute_data.payment_exceptions IS
   'What a person must look at, since no rule can decide it.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.exception_id IS 'Id for programs.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.kind IS
-  'refund_unknown: a refund was sent and never answered; refund_failed: refused; attempt_unknown: no inquiry tells; reversed_in_hand: the gateway took back money of a job in hand; amount_differs: charged with another amount; second_sale: charged again under the same order id.';
+  'refund_unknown: a refund was sent and never answered; refund_failed: refused; attempt_unknown: no inquiry tells; reversed_in_hand: the gateway took back money of a job in hand; amount_differs: charged with another amount; second_sale: charged again under the same order id; success_contradicted: called back as paid, and denied since.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.payment_id IS 'The payment.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.attempt_id IS 'The attempt.';
 COMMENT ON COLUMN washminute_data.payment_exceptions.refund_id IS 'The refund, where it is one.';
@@ -271,15 +271,15 @@ ALTER TABLE washminute_data.transfers
   DROP CONSTRAINT transfers_purpose_known,
   ADD CONSTRAINT transfers_purpose_known
     CHECK (purpose IN ('payment', 'payment_reversed', 'surplus', 'washman_income', 'commission', 'refund_due',
-                       'refund_granted', 'refund_offset', 'refund', 'cancellation_fee', 'cancellation_share', 'give_back_fee',
+                       'refund_granted', 'refund_offset', 'refund_void', 'refund', 'cancellation_fee', 'cancellation_share', 'give_back_fee',
                        'receivable', 'settlement', 'payout'));
 DROP INDEX washminute_data.transfers_once_per_order;
 CREATE UNIQUE INDEX transfers_once_per_order ON washminute_data.transfers (order_id, purpose)
   WHERE purpose IN ('washman_income', 'commission', 'refund_due', 'refund_offset', 'cancellation_fee', 'cancellation_share');
 CREATE UNIQUE INDEX transfers_once_per_reason ON washminute_data.transfers (purpose, reason)
-  WHERE purpose IN ('payment_reversed', 'surplus', 'refund_granted', 'refund');
+  WHERE purpose IN ('payment_reversed', 'surplus', 'refund_granted', 'refund_void', 'refund');
 COMMENT ON COLUMN washminute_data.transfers.purpose IS
-  'payment, payment_reversed (the gateway took it back), surplus (money that was not due), refund_due, refund_granted (by an administrator), refund_offset (of what was due back, what had been granted), refund (it went back), washman_income, commission, cancellation_fee, cancellation_share, give_back_fee, receivable, settlement or payout.';
+  'payment, payment_reversed (the gateway took it back), surplus (money that was not due), refund_due, refund_granted (by an administrator), refund_offset (of what was due back, what had been granted), refund_void (a granted one failed), refund (it went back), washman_income, commission, cancellation_fee, cancellation_share, give_back_fee, receivable, settlement or payout.';
 COMMENT ON COLUMN washminute_data.transfers.reason IS
   'Why, in words; for payments the gateway''s order id, for refunds the refund''s id.';
 

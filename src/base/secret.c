@@ -96,6 +96,9 @@ ReadKeyLine(const char *line, size_t length, SecretKey *key)
 {
 	size_t		id_length = 0;
 
+	while (length > 0 && (line[length - 1] == '\r' || line[length - 1] == ' '))
+		length--;
+
 	while (id_length < length && (isalnum((unsigned char) line[id_length]) ||
 								  line[id_length] == '-' || line[id_length] == '_'))
 		id_length++;
@@ -110,13 +113,17 @@ ReadKeyLine(const char *line, size_t length, SecretKey *key)
 }
 
 /*
- * The key of that id, or the first one for NULL.  Where one line is not that of an id
- * and a key the whole file is one key.
+ * The key of that id, or the first one for NULL.  Where no line is that of an id and a
+ * key the whole file is one key; *problem where some are and some are not, since one bad
+ * line would make all keys others.
  */
 static bool
-FindKey(const char *file, size_t length, const char *id, SecretKey *found)
+FindKey(const char *file, size_t length, const char *id, SecretKey *found,
+		const char **problem)
 {
 	bool		is_found = false;
+	int			keyed = 0;
+	int			other = 0;
 
 	for (const char *line = file; line < file + length;)
 	{
@@ -126,19 +133,29 @@ FindKey(const char *file, size_t length, const char *id, SecretKey *found)
 		if (end == NULL)
 			end = file + length;
 		if (end > line && !ReadKeyLine(line, end - line, &key))
+			other++;
+		else if (end > line)
 		{
-			*found = (SecretKey) {SECRET_SOLE_ID, (int) strlen(SECRET_SOLE_ID), file, length};
-			return id == NULL || strcmp(id, SECRET_SOLE_ID) == 0;
-		}
-		if (end > line && !is_found &&
-			(id == NULL || (strncmp(id, key.id, key.id_length) == 0 && id[key.id_length] == '\0')))
-		{
-			*found = key;
-			is_found = true;
+			keyed++;
+			if (!is_found &&
+				(id == NULL || (strncmp(id, key.id, key.id_length) == 0 && id[key.id_length] == '\0')))
+			{
+				*found = key;
+				is_found = true;
+			}
 		}
 		line = end + 1;
 	}
-	return is_found;
+	if (other == 0)
+		return is_found;
+	if (keyed > 0)
+	{
+		*problem = psprintf("\"%s\" has lines that are an id and a key, and others that are not",
+							washminute_signing_key_file);
+		return false;
+	}
+	*found = (SecretKey) {SECRET_SOLE_ID, (int) strlen(SECRET_SOLE_ID), file, length};
+	return id == NULL || strcmp(id, SECRET_SOLE_ID) == 0;
 }
 
 /* Derive from the key of that id, or the first one for NULL. */
@@ -149,9 +166,9 @@ DeriveFrom(const char *purpose, const char *id, unsigned char *derived,
 	char		secret[SECRET_FILE_MAX + 1];
 	size_t		length = SecretReadFile(washminute_signing_key_file, secret, problem);
 	bool		derives = false;
-	SecretKey	key;
+	SecretKey	key = {0};
 
-	if (length > 0 && FindKey(secret, length, id, &key))
+	if (length > 0 && FindKey(secret, length, id, &key, problem))
 	{
 		derives = key.length >= SECRET_FILE_MIN;
 		if (derives)

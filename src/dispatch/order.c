@@ -88,7 +88,7 @@ TakePayment(Request *request, int64 amount, const char *payment_reference)
 }
 
 /*
- * A request of which the money has come is offered, unless it was before, or is
+ * A request of which the money has come is offered, unless it is being offered already, or is
  * reserved for later; to how many.
  */
 static int
@@ -97,7 +97,7 @@ OfferPaid(Request *request)
 	Settings	settings;
 
 	RequestSettings(request, &settings);
-	if (strcmp(request->status, "pending") != 0 || settings.card_dispatch == DISPATCH_AT_ONCE)
+	if (strcmp(request->status, "pending") != 0 || request->next_wave_at != DT_NOEND)
 		return 0;
 	if (!request->is_reservation)
 		return RequestOfferAnew(request, &settings, ClockNow() +

@@ -129,7 +129,7 @@ static Statement refresh_payment = {
 	"         WHERE f.payment_id = $1) AS f,"
 	"       (SELECT EXISTS (SELECT FROM washminute_data.payment_exceptions"
 	"                        WHERE payment_id = $1 AND resolved_at IS NULL"
-	"                          AND kind IN ('reversed_in_hand', 'amount_differs')) AS is_open) AS x"
+	"                          AND kind IN ('reversed_in_hand', 'amount_differs', 'second_sale', 'success_contradicted')) AS is_open) AS x"
 	" WHERE p.payment_id = $1",
 	2, {UUIDOID, TIMESTAMPTZOID}
 };
@@ -436,15 +436,12 @@ AttemptTakenBack(Attempt *attempt)
 {
 	Refund		refund;
 
-	if (RefundOfAttempt(attempt, "requested", "requested", &refund))
-	{
-		/* all that we wanted to pay back is; of a part nothing was */
-		RefundMove(&refund, refund.is_rest ? "reversed" : "failed", "reversal");
-		(void) AttemptRead(&attempt->attempt_id, attempt);
-		if (refund.is_rest)
-			return;
-	}
-	if (RefundOfAttempt(attempt, "reversed", "accepted", &refund) ||
+	if (RefundsOfTakenBack(attempt))
+		return;
+
+	/* captured money cannot have been reversed */
+	if (AttemptIsStatus(attempt, "captured") || AttemptIsStatus(attempt, "settled") ||
+		RefundOfAttempt(attempt, "reversed", "accepted", &refund) ||
 		(attempt->paid_by_this && !OrderIsUnpaid(attempt)))
 	{
 		TakenBackInHand(attempt);

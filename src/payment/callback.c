@@ -136,8 +136,8 @@ DedupeKey(const NapsCallback *callback)
 static void
 AmountDiffers(Attempt *attempt, const char *data)
 {
-	if (!AttemptMove(attempt, "integrity"))
-		return;
+	/* an inquiry, which knows no amount, may have been faster: then it is paid, and on hold */
+	(void) AttemptMove(attempt, "integrity");
 	ExceptionRaise(attempt, NULL, "amount_differs", data);
 	PaymentRefresh(&attempt->payment_id);
 }
@@ -149,7 +149,7 @@ AmountDiffers(Attempt *attempt, const char *data)
 static bool
 IsAnotherSale(const Attempt *attempt, const NapsCallback *callback)
 {
-	return attempt->charged && attempt->authorization_number != NULL &&
+	return attempt->authorization_number != NULL &&
 		callback->authorization_number != NULL &&
 		strcmp(attempt->authorization_number, callback->authorization_number) != 0;
 }
@@ -217,6 +217,9 @@ payment_callback_body(FunctionCallInfo fcinfo)
 		answer = Apply(&attempt, &callback, data.data);
 		ObservationAddAnswer(&attempt, callback.result, data.data, key, answer);
 	}
+	else if (strcmp(answer, SUCCESS) == 0)
+		/* the gateway has not heard the first one, and may give up */
+		AttemptInquireAt(&attempt, ClockNow() + CONFIRM_AFTER);
 	PG_RETURN_TEXT_P(cstring_to_text(answer));
 }
 

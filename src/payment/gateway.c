@@ -177,7 +177,7 @@ PrepareRefund(Refund *refund, GatewayTask *task)
 	if (strcmp(refund->status, "requested") != 0)
 		return GATEWAY_DROP;
 	if (OtherIsInFlight(refund))
-		return GATEWAY_WAIT;
+		return GATEWAY_LATER;
 	if (method == NULL)
 		method = AttemptIsStatus(&refund->attempt, "captured") ||
 			AttemptIsStatus(&refund->attempt, "settled") ? "refund" : "reversal";
@@ -222,7 +222,9 @@ GatewayPrepare(const char *event, const char *data, GatewayTask *task, const cha
 	if (strcmp(event, GATEWAY_CAPTURE) == 0)
 	{
 		task->call = NAPS_CAPTURE;
-		return AttemptIsStatus(&attempt, "succeeded") && !attempt.surplus ? GATEWAY_SEND : GATEWAY_DROP;
+		/* what goes back is not to be captured first */
+		return AttemptIsStatus(&attempt, "succeeded") && !attempt.surplus && !attempt.payment_ended &&
+			!RefundOfAttempt(&attempt, "requested", "reversed", &refund) ? GATEWAY_SEND : GATEWAY_DROP;
 	}
 	if (strcmp(event, GATEWAY_INQUIRE) != 0)
 		return GATEWAY_DROP;

@@ -34,7 +34,8 @@ typedef enum GatewayStep
 {
 	GATEWAY_SEND,
 	GATEWAY_DROP,				/* nothing is to be sent (any more) */
-	GATEWAY_WAIT				/* somebody else has it locked, or is being paid back */
+	GATEWAY_WAIT,				/* somebody else has it locked, or URLs cannot be made */
+	GATEWAY_LATER				/* another refund of the payment comes first */
 } GatewayStep;
 
 /*

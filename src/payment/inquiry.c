@@ -28,8 +28,15 @@
 /* When what no inquiry tells is a person's. */
 #define PATIENCE USECS_PER_DAY
 
+/* The switch behind the gateway may take so long: before, nothing proves that a reversal did not happen. */
+#define SWITCH_PATIENCE (2 * USECS_PER_MINUTE)
+
+/* The gateway may take a sale back while its callbacks are not answered: a second look. */
+#define CONFIRM_AGAIN (10 * USECS_PER_MINUTE)
+
 static Statement count_attempts = {
-	"SELECT pg_catalog.count(*) FROM washminute_data.payment_attempts AS a WHERE a.payment_id = $1",
+	"SELECT pg_catalog.count(*), pg_catalog.bool_or(a.status = 'integrity')"
+	"  FROM washminute_data.payment_attempts AS a WHERE a.payment_id = $1",
 	1, {UUIDOID}
 };
 
@@ -49,8 +56,8 @@ static Statement set_resent = {
 	1, {UUIDOID}
 };
 
-static Statement select_capture = {
-	"SELECT FROM washminute_data.payment_attempts"
+static Statement take_capture = {
+	"UPDATE washminute_data.payment_attempts SET capture_requested_at = NULL"
 	" WHERE attempt_id = $1 AND capture_requested_at IS NOT NULL",
 	1, {UUIDOID}
 };
@@ -85,7 +92,9 @@ JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const
 {
 	Arguments	arguments = {0};
 
-	if (strcmp(refund->method, "reversal") != 0 || !refund->is_rest)
+	if (ClockNow() < refund->dispatched_at + SWITCH_PATIENCE)
+		AttemptInquireAt(attempt, refund->dispatched_at + SWITCH_PATIENCE);
+	else if (strcmp(refund->method, "reversal") != 0 || !refund->is_rest)
 	{
 		/*
 		 * A refund may be queued yet, or lost; and of a reversal in part nothing is seen.
@@ -124,6 +133,20 @@ RunOnAttempt(Statement *statement, const Attempt *attempt)
 	return StatementRun(statement, &arguments);
 }
 
+/* What the gateway says now is not what it said before: a person must look. */
+static void
+Contradicted(Attempt *attempt, const char *kind, const NapsAnswer *answer)
+{
+	JsonObject	data;
+
+	JsonOpen(&data);
+	JsonText(&data, "status", attempt->status);
+	JsonText(&data, "code", answer->code);
+	JsonText(&data, "text", answer->text);
+	ExceptionRaise(attempt, NULL, kind, JsonClose(&data));
+	PaymentRefresh(&attempt->payment_id);
+}
+
 /* Charged when nothing was due: it goes back. */
 static void
 GiveBackSurplus(Attempt *attempt)
@@ -149,8 +172,15 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 		return;
 	}
 	if (AttemptIsStatus(attempt, "reversed"))
-		return;					/* of a reversal the gateway may yet know nothing */
+	{
+		/* of a reversal the gateway may know nothing for a moment; later it is another sale */
+		if (ClockNow() > attempt->final_at + SWITCH_PATIENCE)
+			Contradicted(attempt, "second_sale", answer);
+		AskAgain(attempt);
+		return;
+	}
 	(void) AttemptSucceeded(attempt);
+	ExceptionEnd(attempt, NULL, "success_contradicted", "approved");
 	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&set_confirmed, &arguments);
@@ -158,8 +188,10 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 		(void) AttemptMove(attempt, "captured");
 	else if (status == NAPS_STATUS_SETTLED)
 		(void) AttemptMove(attempt, "settled");
-	else if (RunOnAttempt(&select_capture, attempt) > 0)
-		AttemptQueueCapture(attempt);
+	else if (RunOnAttempt(&take_capture, attempt) > 0)
+		AttemptQueueCapture(attempt);	/* it did not happen: once more */
+	else if (!attempt->is_confirmed)
+		AttemptInquireAt(attempt, ClockNow() + CONFIRM_AGAIN);
 
 	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
 		JudgeRefundOfApproved(attempt, &refund, status, answer);
@@ -177,14 +209,27 @@ GiveUp(Attempt *attempt)
 		return;
 	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->payment_id));
 	StatementRunOne(&count_attempts, &arguments);
-	if (RowInt64(0, 1) < ATTEMPTS_MAX)
+	if (RowInt64(0, 1) < ATTEMPTS_MAX && !RowBool(0, 2))
 		AttemptMake(&attempt->payment_id, attempt->amount, attempt->save_card);
+}
+
+/* It was charged, by the callback's word, and the gateway denies that. */
+static bool
+IsDenied(Attempt *attempt, const NapsAnswer *answer)
+{
+	if (!attempt->charged || AttemptIsStatus(attempt, "reversed"))
+		return false;
+	Contradicted(attempt, "success_contradicted", answer);
+	AskAgain(attempt);
+	return true;
 }
 
 /* Not approved, and not refused either. */
 static void
-StillOpen(Attempt *attempt)
+StillOpen(Attempt *attempt, const NapsAnswer *answer)
 {
+	if (IsDenied(attempt, answer))
+		return;
 	if (AttemptIsStatus(attempt, "unknown") && attempt->link == NULL)
 		GiveUp(attempt);
 	else if (AttemptIsLive(attempt) && attempt->payment_ended)
@@ -193,9 +238,12 @@ StillOpen(Attempt *attempt)
 }
 
 static void
-Declined(Attempt *attempt)
+Declined(Attempt *attempt, const NapsAnswer *answer)
 {
 	JsonObject	data;
+
+	if (IsDenied(attempt, answer))
+		return;
 
 	if (AttemptIsLive(attempt) && AttemptMove(attempt, "declined"))
 	{
@@ -210,13 +258,11 @@ Cancelled(Attempt *attempt, const NapsAnswer *answer)
 {
 	Refund		refund;
 
-	if (AttemptIsLive(attempt))
+	if (!attempt->charged && !AttemptIsStatus(attempt, "integrity"))
 	{
-		Declined(attempt);
+		Declined(attempt, answer);
 		return;
 	}
-	if (!attempt->charged && !AttemptIsStatus(attempt, "integrity"))
-		return;
 
 	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
 	{
@@ -243,6 +289,13 @@ Refunded(Attempt *attempt, const NapsAnswer *answer)
 {
 	Refund		refund;
 
+	if (AttemptIsLive(attempt))
+	{
+		/* approved, and paid back by somebody else */
+		Contradicted(attempt, "attempt_unknown", answer);
+		AskAgain(attempt);
+		return;
+	}
 	if (!RefundOfAttempt(attempt, "unknown", "unknown", &refund))
 		return;
 	if (strcmp(refund.method, "refund") == 0 && refund.is_first)
@@ -255,13 +308,19 @@ Refunded(Attempt *attempt, const NapsAnswer *answer)
 }
 
 static void
-RefundDeclined(Attempt *attempt)
+RefundDeclined(Attempt *attempt, const NapsAnswer *answer)
 {
 	Refund		refund;
 
-	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund) && refund.is_first &&
-		strcmp(refund.method, "refund") == 0)
+	if (!RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+		return;
+	if (refund.is_first && strcmp(refund.method, "refund") == 0)
 		RefundMove(&refund, "failed", NULL);
+	else
+	{
+		RefundStaysUnknown(attempt, &refund, answer);
+		AskAgain(attempt);
+	}
 }
 
 /* The gateway cannot say. */
@@ -310,10 +369,10 @@ InquiryRecord(Attempt *attempt, const NapsAnswer *answer)
 			break;
 		case NAPS_STATUS_OPEN:
 		case NAPS_STATUS_NONE:
-			StillOpen(attempt);
+			StillOpen(attempt, answer);
 			break;
 		case NAPS_STATUS_DECLINED:
-			Declined(attempt);
+			Declined(attempt, answer);
 			break;
 		case NAPS_STATUS_CANCELLED:
 			Cancelled(attempt, answer);
@@ -322,12 +381,12 @@ InquiryRecord(Attempt *attempt, const NapsAnswer *answer)
 			Refunded(attempt, answer);
 			break;
 		case NAPS_STATUS_REFUND_DECLINED:
-			RefundDeclined(attempt);
+			RefundDeclined(attempt, answer);
 			break;
 		case NAPS_STATUS_UNKNOWN:
 			CannotSay(attempt, answer);
 			break;
 	}
-	if (!AttemptIsLive(attempt) && status != NAPS_STATUS_UNKNOWN)
+	if (!AttemptIsLive(attempt) && status != NAPS_STATUS_UNKNOWN && status != NAPS_STATUS_REFUNDED)
 		ExceptionEnd(attempt, NULL, "attempt_unknown", attempt->status);
 }

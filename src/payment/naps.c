@@ -170,9 +170,10 @@ Says(const NapsAnswer *answer, const char *word)
 }
 
 /*
- * Codes of the calls that act: 00 done; 16 paid already; 15 the merchant is not set
- * up; 17 a field is not valid or the order id was used; 96 the switch did not answer,
- * so that the effect is not known.  A session that is over is told by text.
+ * Codes of the calls that act: 00 done; 16 paid already; 15, of a link, the merchant is
+ * not set up; 17 a field is not valid or the order id was used; 96 the switch did not
+ * answer.  Other codes are the switch's, and prove nothing of what moves money.  A session
+ * that is over is told by text.
  */
 static NapsMeaning
 MeaningOf(NapsCall call, const NapsAnswer *answer)
@@ -181,7 +182,7 @@ MeaningOf(NapsCall call, const NapsAnswer *answer)
 		return call == NAPS_LINK && answer->link == NULL ? NAPS_UNCLEAR : NAPS_DONE;
 	if (Says(answer, "ecurtoken") || Says(answer, "token expired"))
 		return NAPS_SESSION_OVER;
-	if (strcmp(answer->code, "15") == 0)
+	if (strcmp(answer->code, "15") == 0 && call == NAPS_LINK)
 		return NAPS_MISCONFIGURED;
 	if (strcmp(answer->code, "16") == 0)
 		return NAPS_IS_PAID;
@@ -191,7 +192,7 @@ MeaningOf(NapsCall call, const NapsAnswer *answer)
 		return NAPS_UNCLEAR;	/* somebody sent it, perhaps we */
 	if (call == NAPS_REVERSAL && (Says(answer, "aptured") || Says(answer, "ettled")))
 		return NAPS_IS_CAPTURED;
-	return NAPS_REFUSED;
+	return call == NAPS_LINK || strcmp(answer->code, "17") == 0 ? NAPS_REFUSED : NAPS_UNCLEAR;
 }
 
 void

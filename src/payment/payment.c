@@ -182,6 +182,9 @@ BeginPayment(const Order *order, bool save_card)
 	payment_id = is_new ? InsertPayment(order) : RowUuid(0, 1);
 	if (!is_new && RowBool(0, 4))
 		return;
+	/* charged, and not as it should have been: not again before somebody has looked */
+	if (!is_new && strcmp(RowText(0, 2), "on_hold") == 0)
+		ErrorRaiseText(WM_PAYMENT_STATE, "status", "on_hold");
 	AttemptMake(payment_id, order->total, save_card);
 
 	JsonOpen(&data);

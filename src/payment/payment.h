@@ -59,7 +59,7 @@ extern bool AttemptLock(const pg_uuid_t *attempt_id, Attempt *attempt);
 /* The same without waiting: *is_free is false where somebody else holds the lock. */
 extern bool AttemptLockIfFree(const pg_uuid_t *attempt_id, Attempt *attempt, bool *is_free);
 
-/* Is it of no more effect, unless late evidence comes? */
+/* Is it under way: may the customer still be charged by it, as far as is known? */
 extern bool AttemptIsLive(const Attempt *attempt);
 extern bool AttemptIsStatus(const Attempt *attempt, const char *status);
 
@@ -130,8 +130,10 @@ typedef struct Refund
 	int64		amount;
 	char	   *status;
 	char	   *method;			/* NULL: not decided */
+	TimestampTz dispatched_at;	/* DT_NOBEGIN: not yet */
 	bool		resent;
 	bool		is_first;		/* of its attempt that was sent */
+	bool		is_granted;		/* by an administrator */
 	bool		is_rest;		/* by a reversal, nothing would be left of the attempt */
 	Attempt		attempt;
 } Refund;
@@ -148,6 +150,13 @@ extern void RefundMove(Refund *refund, const char *status, const char *method);
 /* A refund of the attempt that is in one of the two states; false where there is none. */
 extern bool RefundOfAttempt(const Attempt *attempt, const char *status,
 							const char *or_status, Refund *refund);
+
+/*
+ * The gateway has taken all of an attempt's money back.  Refunds that were still to be
+ * sent have happened thereby, where all of it was to go, or has gone, back: true.  Else
+ * they have failed, since they paid nothing back.
+ */
+extern bool RefundsOfTakenBack(Attempt *attempt);
 
 /* Queue the refund to be sent, at a time or (DT_NOBEGIN) at once. */
 extern void RefundQueue(const pg_uuid_t *refund_id, TimestampTz at);

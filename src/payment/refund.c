@@ -34,6 +34,9 @@
 
 COMMAND(request_refund, -1);
 
+/* What reason_key of a refund begins with that an administrator grants. */
+#define GRANTED "key:"
+
 static Statement insert_refund = {
 	"INSERT INTO washminute_data.refunds"
 	"  (refund_id, payment_id, attempt_id, amount, reason, reason_key, requested_by, created_at, updated_at)"
@@ -50,7 +53,8 @@ static Statement insert_refund = {
 	"       f.amount + COALESCE((SELECT pg_catalog.sum(e.amount) FROM washminute_data.refunds AS e" \
 	"                             WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
 	"                               AND e.status = 'reversed'), 0)" \
-	"         = (SELECT a.amount FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = f.attempt_id)" \
+	"         = (SELECT a.amount FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = f.attempt_id)," \
+	"       f.dispatched_at, f.reason_key" \
 	"  FROM washminute_data.refunds AS f"
 
 static Statement select_refund = {
@@ -60,6 +64,13 @@ static Statement select_refund = {
 static Statement select_of_attempt = {
 	REFUND_COLUMNS " WHERE f.attempt_id = $1 AND f.status IN ($2, $3) ORDER BY f.created_at LIMIT 1",
 	3, {UUIDOID, TEXTOID, TEXTOID}
+};
+
+static Statement sum_to_go = {
+	"SELECT COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.status IN ('requested', 'reversed')), 0)"
+	"         = (SELECT a.amount FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = $1)"
+	"  FROM washminute_data.refunds AS f WHERE f.attempt_id = $1",
+	1, {UUIDOID}
 };
 
 static Statement update_refund = {
@@ -126,7 +137,9 @@ ReadRow(Refund *refund)
 		.method = RowText(0, 4),
 		.resent = RowBool(0, 5),
 		.is_first = RowBool(0, 7),
-		.is_rest = RowBool(0, 8)
+		.is_rest = RowBool(0, 8),
+		.dispatched_at = RowIsNull(0, 9) ? DT_NOBEGIN : RowTime(0, 9),
+		.is_granted = strncmp(RowText(0, 10), GRANTED, strlen(GRANTED)) == 0
 	};
 	(void) AttemptRead(attempt_id, &refund->attempt);
 }
@@ -160,6 +173,22 @@ RefundOfAttempt(const Attempt *attempt, const char *status, const char *or_statu
 		return false;
 	ReadRow(refund);
 	return true;
+}
+
+bool
+RefundsOfTakenBack(Attempt *attempt)
+{
+	Arguments	arguments = {0};
+	bool		is_all;
+	Refund		refund;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	StatementRunOne(&sum_to_go, &arguments);
+	is_all = RowBool(0, 1);
+	while (RefundOfAttempt(attempt, "requested", "requested", &refund))
+		RefundMove(&refund, is_all ? "reversed" : "failed", "reversal");
+	(void) AttemptRead(&attempt->attempt_id, attempt);
+	return is_all;
 }
 
 static bool
@@ -227,6 +256,11 @@ RefundMove(Refund *refund, const char *status, const char *method)
 	{
 		JsonObject	data;
 
+		/* what the platform gave for it is the platform's again */
+		if (refund->is_granted)
+			LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_PLATFORM_REVENUE, refund->amount,
+						   "refund_void", &refund->attempt.order_id, NULL,
+						   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
 		JsonOpen(&data);
 		JsonMoney(&data, "amount", refund->amount);
 		JsonText(&data, "method", refund->method);
@@ -387,7 +421,7 @@ request_refund_body(FunctionCallInfo fcinfo)
 	ForceSyncCommit();
 
 	/* idempotency keys are forgotten after a while, this is not */
-	if (!RefundMake(&attempt, amount, reason, psprintf("key:%s", key), requested_by, refund_id))
+	if (!RefundMake(&attempt, amount, reason, psprintf(GRANTED "%s", key), requested_by, refund_id))
 		ErrorRaiseText(WM_IDEMPOTENCY_KEY_REUSED, "key", key);
 	LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, amount, "refund_granted",
 				   &attempt.order_id, requested_by,

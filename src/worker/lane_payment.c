@@ -14,12 +14,15 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/subtransaction.h"
 #include "payment/gateway.h"
 #include "worker/lane.h"
 #include "worker/session.h"
 
-/* When a message is looked at again whose payment is locked, or being paid back. */
+/* When a message is looked at again whose payment is locked, or being paid back, or that fails. */
 #define WAIT_SECONDS 1
+#define LATER_SECONDS 5
+#define FAILED_SECONDS 60
 
 static const char *
 PaymentPrepare(Destination *destination)
@@ -42,18 +45,59 @@ PaymentPrepare(Destination *destination)
 	return NULL;
 }
 
+/* A message, and what is to be done with it. */
+typedef struct Preparation
+{
+	Message    *message;
+	GatewayTask *task;
+	GatewayStep step;
+	const char *problem;
+} Preparation;
+
+static void
+PrepareMessage(void *argument)
+{
+	Preparation *preparation = argument;
+	Message    *message = preparation->message;
+
+	preparation->step = GatewayPrepare(message->event, message->data, preparation->task,
+									   &preparation->problem);
+}
+
+/* Seconds until it is looked at again; 0: it is sent, or dropped. */
+static int
+PrepareApart(Preparation *preparation)
+{
+	ErrorData  *error = SubtransactionRun(PrepareMessage, preparation);
+
+	if (error != NULL)
+	{
+		/* one that fails keeps no other from being sent */
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("washminute worker: not prepared lane=payment id=" INT64_FORMAT " error=\"%s\"",
+						preparation->message->outbox_id, error->message)));
+		preparation->step = GATEWAY_WAIT;
+		preparation->problem = error->message;
+		return FAILED_SECONDS;
+	}
+	return preparation->step == GATEWAY_WAIT ? WAIT_SECONDS :
+		preparation->step == GATEWAY_LATER ? LATER_SECONDS : 0;
+}
+
 /* The result of a message of which nothing is sent. */
 static QueueResult
-Unsent(const Message *message, GatewayStep step, const char *problem)
+Unsent(const Preparation *preparation, int seconds)
 {
 	QueueResult result = {
-		.outbox_id = message->outbox_id,
-		.outcome = step == GATEWAY_DROP ? OUTCOME_DONE : OUTCOME_RELEASED,
-		.due_at = GetCurrentTimestamp() + WAIT_SECONDS * SECOND
+		.outbox_id = preparation->message->outbox_id,
+		.outcome = seconds == 0 ? OUTCOME_DONE : OUTCOME_RELEASED,
+		.due_at = GetCurrentTimestamp() + seconds * SECOND
 	};
 
-	if (problem != NULL)
-		strlcpy(result.error, problem, sizeof(result.error));
+	if (preparation->problem != NULL)
+		strlcpy(result.error, preparation->problem, sizeof(result.error));
+	DeliveryClean(result.error);
 	return result;
 }
 
@@ -62,30 +106,27 @@ PaymentExpand(Destination *destination, List *messages, int64 epoch)
 {
 	QueueResult *results = palloc(list_length(messages) * sizeof(QueueResult));
 	int			count = 0;
-	bool		waits = false;
 	ListCell   *cell;
 
 	foreach(cell, messages)
 	{
 		Message    *message = lfirst(cell);
 		MemoryContext previous = MemoryContextSwitchTo(message->context);
-		GatewayTask *task = palloc(sizeof(GatewayTask));
-		const char *problem;
-		GatewayStep step = GatewayPrepare(message->event, message->data, task, &problem);
+		Preparation preparation = {message, palloc0(sizeof(GatewayTask))};
+		int			seconds = PrepareApart(&preparation);
 
 		MemoryContextSwitchTo(previous);
-		message->extra = task;
-		if (step == GATEWAY_SEND)
+		message->extra = preparation.task;
+		if (preparation.step == GATEWAY_SEND)
 			continue;
-		waits = waits || step == GATEWAY_WAIT;
-		results[count++] = Unsent(message, step, problem);
+		results[count++] = Unsent(&preparation, seconds);
+		if (seconds > 0)
+			DestinationDue(LANE_PAYMENT, seconds);
 		MessageFree(message);
 		messages = foreach_delete_current(messages, cell);
 	}
 	if (count > 0)
 		QueueRecord(results, count, epoch);
-	if (waits)
-		DestinationDue(LANE_PAYMENT, WAIT_SECONDS);
 	return messages;
 }
 
@@ -125,8 +166,8 @@ PaymentJudge(Delivery *delivery)
 	task->error = pstrdup(error);
 	if (!task->was_sent)
 	{
-		/* an inquiry is as good later */
-		DeliveryJudge(delivery, OUTCOME_RETRY, error);
+		/* however long the gateway is away, it is no dead letter: the breaker sets the pace */
+		DeliveryJudge(delivery, OUTCOME_RELEASED, error);
 		return VERDICT_ILL;
 	}
 	switch (task->answer.meaning)
@@ -140,6 +181,8 @@ PaymentJudge(Delivery *delivery)
 						  psprintf("the gateway does not know the merchant, code %s", task->answer.code));
 			return VERDICT_HELD;
 		default:
+			if (task->answer.code != NULL)
+				SessionWorks(task->session);
 			DeliveryJudge(delivery, OUTCOME_DONE, error);
 			return task->answer.code != NULL ? VERDICT_WELL : VERDICT_ILL;
 	}

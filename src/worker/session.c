@@ -32,6 +32,7 @@
 static char token[TOKEN_MAX + 1];
 static int64 token_at = 0;		/* monotonic: when it was given; 0: there is none */
 static int	token_number = 0;
+static bool token_works = false;	/* a call went well in that session */
 static char credentials_digest[SECRET_BYTES];	/* SHA-256: whose session it is */
 static HttpRequest request;
 static MemoryContext request_context = NULL;	/* NULL: none is asked for */
@@ -87,8 +88,25 @@ void
 SessionIsOver(int number)
 {
 	/* others that were under way with the same one say so, too */
-	if (number == token_number)
-		SessionForget();
+	if (number != token_number || token_at == 0)
+		return;
+	SessionForget();
+
+	/* one that was never good is not asked for again and again */
+	if (!token_works)
+	{
+		pause = pause == 0 ? PAUSE_FIRST : Min(2 * pause, PAUSE_LONGEST);
+		retry_at = MonotonicNow() + pause;
+	}
+}
+
+void
+SessionWorks(int number)
+{
+	if (number != token_number)
+		return;
+	token_works = true;
+	pause = 0;
 }
 
 const char *
@@ -126,7 +144,7 @@ Answered(HttpRequest *http)
 		strlcpy(token, answer.session, sizeof(token));
 		token_at = MonotonicNow();
 		token_number++;
-		pause = 0;
+		token_works = false;
 		StatusHeld(LANE_PAYMENT, NULL);
 		ereport(LOG,
 				(errmsg("washminute worker: session with the card gateway begun")));
@@ -137,6 +155,7 @@ Answered(HttpRequest *http)
 		Failed(psprintf("no session: %s", http->error));
 	else
 		Failed(psprintf("the gateway gave no session, HTTP status %ld", http->status));
+	OPENSSL_cleanse((void *) http->body, http->body_length);
 	if (http->response != NULL)
 		OPENSSL_cleanse(http->response, http->response_length);
 	MemoryContextSwitchTo(previous);

@@ -30,7 +30,8 @@ extern const char *SessionToken(int *number);
 /* The credentials: where they are others than before, there is no session of theirs. */
 extern void SessionOf(const Credentials *credentials);
 
-/* The gateway says that this one is over. */
+/* The gateway says that this one is over; or it took it for good. */
 extern void SessionIsOver(int number);
+extern void SessionWorks(int number);
 
 #endif							/* WASHMINUTE_SESSION_H */
