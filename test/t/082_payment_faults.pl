@@ -36,11 +36,14 @@ my @few = qw(http_503 not_json reset_after timeout_before);
 # Sessions
 #
 
+my $switched = 0;
 foreach my $mode (@few)
 {
 	my $before = $naps->count('createtocken24');
 
 	$naps->once('createtocken24', $mode, $mode =~ /html|json/ ? (effect => 1) : ());
+	# of another URL there is no session yet
+	$node->safe_psql('postgres', "ALTER SYSTEM SET washminute.naps_url = '" . ($switched++ % 2 ? $naps->url : $naps->url =~ s{/$}{}r) . "'");
 	$node->reload;
 	my $sale = $market->checkout;
 

@@ -75,6 +75,25 @@ sub during
 	return $name;
 }
 
+my $ahead = 0;
+
+# The switch behind the gateway has had its two minutes: what is not done by then was not.
+sub switch_had_its_time
+{
+	my ($sale) = @_;
+	my $waits = "FROM washminute_data.outbox AS q JOIN washminute_data.payment_attempts AS a ON q.data->>'attemptId' = a.attempt_id::text
+		WHERE a.payment_id = '$sale->{payment}' AND q.due_at > clock_timestamp() + '30 s' AND (q.data->>'number')::int = a.inquiry_number";
+
+	becomes($node, "SELECT count(*) FROM washminute_data.refunds WHERE payment_id = '$sale->{payment}' AND status = 'unknown' AND EXISTS (SELECT $waits)",
+		1, 'it is to be asked for again');
+	# a restart sets the clock back to the real time, so that it goes on each time farther than before
+	$ahead += 6;
+	$market->sql("SELECT washminute.set_clock(clock_timestamp() + '$ahead min', 1)");
+	$market->sql("UPDATE washminute_data.outbox SET due_at = NULL, xid = pg_current_xact_id() WHERE outbox_id IN (SELECT q.outbox_id $waits)");
+	$node->reload;
+	return;
+}
+
 my $sale;
 my @deeds = sort keys %deed;
 my $turn = 0;
@@ -100,6 +119,7 @@ foreach my $effect (0, 1)
 	{
 		$sale = $market->sell;
 		my $name = during('reversal', $effect, $deed, sub { $market->cancel($sale) });
+		switch_had_its_time($sale) unless $effect;
 		$market->becomes($sale, "refunded reversed refunded reversal:reversed:$sale->{total}", "$name: the money goes back");
 		is($naps->count_of($sale->{orderid}, 'reversal'), $effect ? 1 : 2, "$name: sent so often");
 		is($naps->book($sale->{orderid})->{net}, '0.00', "$name: once");
@@ -121,6 +141,7 @@ foreach my $effect (0, 1)
 		}
 		else
 		{
+			switch_had_its_time($sale);
 			becomes($node, $market->exceptions_query($sale), 'refund_unknown:open', "$name: a person is told");
 			$market->is_now($sale, "paid captured cancelled refund:unknown:$sale->{total}", "$name: it stays unknown");
 			push @unknown, $sale;
