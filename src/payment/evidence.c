@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+#include "base/json.h"
 #include "base/statement.h"
 #include "payment/payment.h"
 
@@ -87,6 +88,7 @@ ExceptionRaise(const Attempt *attempt, const pg_uuid_t *refund_id, const char *k
 			   const char *data)
 {
 	Arguments	arguments = {0};
+	JsonObject	event;
 
 	ArgumentText(&arguments, kind);
 	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->payment_id));
@@ -96,6 +98,9 @@ ExceptionRaise(const Attempt *attempt, const pg_uuid_t *refund_id, const char *k
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	if (StatementRun(&insert_exception, &arguments) == 0)
 		return;					/* it stands already */
+	PaymentData(attempt, &event);
+	JsonText(&event, "kind", kind);
+	PaymentEvent(attempt, "paymentException", JsonClose(&event));
 	ereport(WARNING,
 			(errmsg("washminute: a person must look at payment %s: %s",
 					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&attempt->payment_id))),
