@@ -174,8 +174,8 @@ DeriveFrom(const char *purpose, const char *id, unsigned char *derived,
 		if (derives)
 			SecretHmac((const unsigned char *) key.key, key.length, purpose, strlen(purpose), derived);
 		else
-			*problem = psprintf("\"%s\" holds a key of less than %d bytes",
-								washminute_signing_key_file, SECRET_FILE_MIN);
+			*problem = psprintf("\"%s\" holds less than %d bytes%s", washminute_signing_key_file,
+								SECRET_FILE_MIN, length > key.length ? " in a key" : "");
 		if (key_id != NULL)
 			snprintf(key_id, SECRET_KEY_ID_MAX + 1, "%.*s", key.id_length, key.id);
 	}
