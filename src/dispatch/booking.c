@@ -25,6 +25,7 @@
 #include "base/idempotency.h"
 #include "base/json.h"
 #include "base/money.h"
+#include "base/reference.h"
 #include "base/settings.h"
 #include "base/statement.h"
 #include "dispatch/request.h"
@@ -34,6 +35,9 @@
 #define SERVICES_MAX 20
 #define ADDRESS_MAX 500
 #define SERVICE_CODE_MAX 40
+
+/* 60 random bits do not repeat; a unique constraint stands behind. */
+#define REFERENCE_CHARACTERS 12
 
 /* More than reservation_horizon_days can be. */
 #define FARTHEST_AHEAD (400 * USECS_PER_DAY)
@@ -272,28 +276,6 @@ BookingZone(Booking *booking)
 	booking->zone_closed = JsonClose(&facts);
 }
 
-/*
- * A reference that people can read out and card gateways take: WM and 12
- * characters of Crockford's base 32 (https://www.crockford.com/base32.html),
- * which has no I, L, O and U.  60 random bits do not repeat; a unique
- * constraint stands behind.
- */
-static char *
-BookingReference(void)
-{
-	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-	unsigned char bytes[12];
-	char	   *reference = palloc(2 + sizeof(bytes) + 1);
-
-	if (!pg_strong_random(bytes, sizeof(bytes)))
-		elog(ERROR, "could not generate random bytes");
-	strcpy(reference, "WM");
-	for (int i = 0; i < (int) sizeof(bytes); i++)
-		reference[2 + i] = digits[bytes[i] & 31];
-	reference[2 + sizeof(bytes)] = '\0';
-	return reference;
-}
-
 static void
 InsertOrder(Booking *booking)
 {
@@ -301,7 +283,7 @@ InsertOrder(Booking *booking)
 	Arguments	order = {0};
 	Arguments	lines = {0};
 
-	booking->reference = BookingReference();
+	booking->reference = ReferenceMake(REFERENCE_CHARACTERS);
 	ArgumentDatum(&order, UUIDPGetDatum(order_id));
 	ArgumentText(&order, booking->reference);
 	ArgumentText(&order, booking->customer_id);

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/money.h"
+#include "base/reference.h"
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
@@ -248,14 +249,13 @@ AttemptMove(Attempt *attempt, const char *status)
 	return true;
 }
 
-/* Run a statement whose one argument is the attempt. */
-static void
-RunOnAttempt(Statement *statement, const Attempt *attempt)
+uint64
+AttemptRun(const Attempt *attempt, Statement *statement)
 {
 	Arguments	arguments = {0};
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
-	StatementRunOne(statement, &arguments);
+	return StatementRun(statement, &arguments);
 }
 
 void
@@ -272,23 +272,6 @@ AttemptKeepNumbers(Attempt *attempt, const char *authorization_number,
 		attempt->authorization_number = pstrdup(authorization_number);
 	if (transaction_number != NULL)
 		attempt->transaction_number = pstrdup(transaction_number);
-}
-
-/* A random order id for the gateway, without letters that are taken for digits. */
-static char *
-MakeOrderId(void)
-{
-	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-	unsigned char bytes[18];
-	char	   *id = palloc(2 + sizeof(bytes) + 1);
-
-	if (!pg_strong_random(bytes, sizeof(bytes)))
-		elog(ERROR, "could not generate random bytes");
-	strcpy(id, "WM");
-	for (int i = 0; i < (int) sizeof(bytes); i++)
-		id[2 + i] = digits[bytes[i] & 31];
-	id[2 + sizeof(bytes)] = '\0';
-	return id;
 }
 
 /* Queue work of the gateway's that is about one row. */
@@ -316,7 +299,7 @@ AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card)
 		elog(ERROR, "could not generate random bytes");
 	ArgumentDatum(&arguments, attempt_id);
 	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
-	ArgumentText(&arguments, MakeOrderId());
+	ArgumentText(&arguments, ReferenceMake(REFERENCE_MAX));
 	ArgumentDatum(&arguments, MoneyToNumeric(amount));
 	ArgumentDatum(&arguments, BoolGetDatum(save_card));
 	ArgumentDatum(&arguments, PointerGetDatum(nonce));
@@ -412,7 +395,7 @@ AttemptSucceeded(Attempt *attempt)
 		(void) AttemptRead(&attempt->attempt_id, attempt);
 		return true;
 	}
-	RunOnAttempt(&set_surplus, attempt);
+	(void) AttemptRun(attempt, &set_surplus);
 	attempt->surplus = true;
 	LedgerTransfer(ACCOUNT_CARD_CLEARING, ACCOUNT_REFUNDS_PAYABLE, attempt->amount, "surplus",
 				   &attempt->order_id, attempt->customer_id, attempt->gateway_order_id);
@@ -454,7 +437,7 @@ AttemptTakenBack(Attempt *attempt)
 					   "payment_reversed", &attempt->order_id, NULL, attempt->gateway_order_id);
 	if (!AttemptMove(attempt, "reversed"))
 		return;
-	RunOnAttempt(&set_not_charged, attempt);
+	(void) AttemptRun(attempt, &set_not_charged);
 	PaymentRefresh(&attempt->payment_id);
 	TellPlainly(attempt, "paymentTakenBack");
 }

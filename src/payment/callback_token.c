@@ -19,7 +19,6 @@
 #include "payment/callback_token.h"
 
 #define VERSION 1
-#define PURPOSE_OF_KEYS "washminute payment callback"
 #define BYTES_MAX (CALLBACK_TOKEN_MAX * 3 / 4)
 
 /* A field with its length before it, so that no two lists of fields are alike. */
@@ -97,7 +96,7 @@ CallbackTokenMake(TokenPurpose purpose, const pg_uuid_t *attempt_id,
 	uint64		seconds = pg_hton64((uint64) token.ends_at);
 	StringInfoData bytes;
 
-	if (!SecretDeriveNow(PURPOSE_OF_KEYS, key, token.key_id, problem))
+	if (!SecretDeriveNow(CALLBACK_KEY_PURPOSE, key, token.key_id, problem))
 		return NULL;
 	ComputeHmac(&token, facts, key, token.hmac);
 	OPENSSL_cleanse(key, sizeof(key));
@@ -146,7 +145,7 @@ CallbackTokenIsRight(const CallbackToken *token, const TokenFacts *facts,
 	unsigned char hmac[SECRET_BYTES];
 
 	*problem = NULL;
-	if (!SecretDeriveById(PURPOSE_OF_KEYS, token->key_id, key, problem))
+	if (!SecretDeriveById(CALLBACK_KEY_PURPOSE, token->key_id, key, problem))
 		return false;
 	ComputeHmac(token, facts, key, hmac);
 	OPENSSL_cleanse(key, sizeof(key));

@@ -26,6 +26,9 @@
 
 #define CALLBACK_NONCE_BYTES 16
 
+/* What the keys are derived for, see SecretDerive. */
+#define CALLBACK_KEY_PURPOSE "washminute payment callback"
+
 typedef enum TokenPurpose
 {
 	TOKEN_CALLBACK = 'c',

@@ -123,16 +123,6 @@ JudgeRefundOfApproved(Attempt *attempt, Refund *refund, NapsStatus status, const
 	}
 }
 
-/* Run a statement whose one argument is the attempt. */
-static uint64
-RunOnAttempt(Statement *statement, const Attempt *attempt)
-{
-	Arguments	arguments = {0};
-
-	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
-	return StatementRun(statement, &arguments);
-}
-
 /* What the gateway says now is not what it said before: a person must look. */
 static void
 Contradicted(Attempt *attempt, const char *kind, const NapsAnswer *answer)
@@ -166,7 +156,7 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 	if (AttemptIsStatus(attempt, "integrity"))
 	{
 		/* how much was charged only the callback said: a person decides */
-		RunOnAttempt(&set_charged, attempt);
+		(void) AttemptRun(attempt, &set_charged);
 		PaymentRefresh(&attempt->payment_id);
 		AskAgain(attempt);
 		return;
@@ -188,7 +178,7 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 		(void) AttemptMove(attempt, "captured");
 	else if (status == NAPS_STATUS_SETTLED)
 		(void) AttemptMove(attempt, "settled");
-	else if (RunOnAttempt(&take_capture, attempt) > 0)
+	else if (AttemptRun(attempt, &take_capture) > 0)
 		AttemptQueueCapture(attempt);	/* it did not happen: once more */
 	else if (!attempt->is_confirmed)
 		AttemptInquireAt(attempt, ClockNow() + CONFIRM_AGAIN);

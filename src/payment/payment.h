@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/statement.h"
 #include "payment/callback_token.h"
 #include "payment/naps.h"
 
@@ -62,6 +63,9 @@ extern bool AttemptLockIfFree(const pg_uuid_t *attempt_id, Attempt *attempt, boo
 /* Is it under way: may the customer still be charged by it, as far as is known? */
 extern bool AttemptIsLive(const Attempt *attempt);
 extern bool AttemptIsStatus(const Attempt *attempt, const char *status);
+
+/* Run a statement whose one argument is the attempt's id; rows returned or touched. */
+extern uint64 AttemptRun(const Attempt *attempt, Statement *statement);
 
 /*
  * Move a locked attempt, if its transitions have a row for that; what follows for the

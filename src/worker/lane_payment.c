@@ -39,7 +39,7 @@ PaymentPrepare(Destination *destination)
 		return psprintf("washminute.naps_credentials_file %s", problem);
 	SessionOf(&credentials);
 	CredentialsForget(&credentials);
-	if (!SecretDerive("washminute payment callback", key, &problem))
+	if (!SecretDerive(CALLBACK_KEY_PURPOSE, key, &problem))
 		return psprintf("washminute.signing_key_file %s", problem);
 	OPENSSL_cleanse(key, sizeof(key));
 	return NULL;
