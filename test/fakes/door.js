@@ -22,9 +22,9 @@
  */
 
 const { isUtf8 } = require('node:buffer');
-const http = require('node:http');
 const { parseArgs } = require('node:util');
 const { Pool, literal } = require('./psql.js');
+const { run } = require('./serve.js');
 
 const mostBytes = 1024 * 1024;
 
@@ -154,12 +154,6 @@ function handle(pool, options, request, response)
 	request.on('end', () => receive(pool, options, request, response, Buffer.concat(chunks)));
 }
 
-// The children end when their stdin does.
-function end()
-{
-	process.exit(0);
-}
-
 function main()
 {
 	const { values: options } = parseArgs({
@@ -174,14 +168,7 @@ function main()
 		},
 	});
 	const pool = new Pool(options);
-	const patience = { keepAliveTimeout: 120_000, requestTimeout: 0, headersTimeout: 0, noDelay: true };
-	const server = http.createServer(patience, (request, response) => handle(pool, options, request, response));
-	server.on('clientError', (error, socket) => socket.destroy());
-	server.listen({ port: Number(options.port), host: options.host, backlog: 4096 }, () =>
-		console.log(`listening on ${server.address().port}`));
-	process.on('SIGTERM', end);
-	if (!options['no-stdin'])
-		process.stdin.on('end', end).on('error', end).resume();
+	run((request, response) => handle(pool, options, request, response), options);
 }
 
 main();

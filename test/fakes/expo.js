@@ -32,12 +32,12 @@
  *	DELETE /control         forgets scripts, options, counts and tickets; what is held stays held
  */
 
-const http = require('node:http');
 const { parseArgs } = require('node:util');
 const { gunzipSync } = require('node:zlib');
 const { Hook } = require('./hook.js');
 const { accepts, answer, notAccepted, refusal, tell } = require('./expo-modes.js');
 const { Service, invalid, readOrder, refusal: refuse } = require('./expo-service.js');
+const { run } = require('./serve.js');
 
 const service = new Service();
 
@@ -207,13 +207,6 @@ function handle(request, response)
 		control(request, response);
 }
 
-// Connections that are open do not keep the service from ending.
-function end()
-{
-	process.exit(0);
-}
-
-// The service must never be the one who loses patience: no time limits.
 function main()
 {
 	const { values: options } = parseArgs({
@@ -223,14 +216,7 @@ function main()
 			'no-stdin': { type: 'boolean', default: false },
 		},
 	});
-	const patience = { keepAliveTimeout: 120_000, requestTimeout: 0, headersTimeout: 0, noDelay: true };
-	const server = http.createServer(patience, handle);
-	server.on('clientError', (error, socket) => socket.destroy());
-	server.listen({ port: Number(options.port), host: options.host, backlog: 4096 }, () =>
-		console.log(`listening on ${server.address().port}`));
-	process.on('SIGTERM', end);
-	if (!options['no-stdin'])
-		process.stdin.on('end', end).on('error', end).resume();
+	run(handle, options);
 }
 
 main();

@@ -40,12 +40,12 @@
  *	DELETE /control         forgets everything; what is held stays held
  */
 
-const http = require('node:http');
 const { parseArgs } = require('node:util');
 const { calls, refusal, tell } = require('./naps-faults.js');
 const { Gateway, decimal } = require('./naps-gateway.js');
 const { Hook } = require('./hook.js');
 const { Page, refusal: refusalOfPay } = require('./naps-page.js');
+const { run } = require('./serve.js');
 
 const gateway = new Gateway();
 const page = new Page(gateway);
@@ -313,13 +313,6 @@ function handle(request, response)
 		control(request, response);
 }
 
-// Connections that are open do not keep the gateway from ending.
-function end()
-{
-	process.exit(0);
-}
-
-// The gateway must never be the one who loses patience: no time limits.
 function main()
 {
 	const { values: options } = parseArgs({
@@ -329,14 +322,7 @@ function main()
 			'no-stdin': { type: 'boolean', default: false },
 		},
 	});
-	const patience = { keepAliveTimeout: 120_000, requestTimeout: 0, headersTimeout: 0, noDelay: true };
-	const server = http.createServer(patience, handle);
-	server.on('clientError', (error, socket) => socket.destroy());
-	server.listen({ port: Number(options.port), host: options.host, backlog: 4096 }, () =>
-		console.log(`listening on ${server.address().port}`));
-	process.on('SIGTERM', end);
-	if (!options['no-stdin'])
-		process.stdin.on('end', end).on('error', end).resume();
+	run(handle, options);
 }
 
 main();

@@ -30,6 +30,7 @@ const https = require('node:https');
 const { parseArgs } = require('node:util');
 const { Hook } = require('./hook.js');
 const { answer, answerHeld, answerOk, isEarly, refusal, reply, rememberTransport } = require('./modes.js');
+const { listen } = require('./serve.js');
 
 const hooks = new Map();
 
@@ -220,22 +221,10 @@ function readCommandLine()
 	return { ...values, files: values.tls && [values.tls, positionals[0]] };
 }
 
-// Connections that are open do not keep the peer from ending.
-function end()
-{
-	process.exit(0);
-}
-
 function main()
 {
 	const options = readCommandLine();
-	const server = makeServer(options.files);
-	server.on('clientError', (error, socket) => socket.destroy());
-	server.listen({ port: Number(options.port), host: options.host, backlog: 4096 }, () =>
-		console.log(`listening on ${server.address().port}`));
-	process.on('SIGTERM', end);
-	if (!options['no-stdin'])
-		process.stdin.on('end', end).on('error', end).resume();
+	listen(makeServer(options.files), options);
 }
 
 main();
