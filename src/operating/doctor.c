@@ -122,7 +122,6 @@ static Check checks[] = {
 		{"SELECT o.lane FROM washminute_data.outbox AS o"
 			" WHERE o.state <> 'dead'"
 			"   AND COALESCE(o.due_at, o.queued_at) < pg_catalog.clock_timestamp() - '5 minutes'::pg_catalog.interval"
-			"   AND o.lane IN (SELECT w.lane FROM washminute.worker_status() AS w WHERE w.state NOT LIKE 'nothing sends%')"
 		" LIMIT 1"}},
 	{NEEDS_DATA, "error",
 		"a listener's function cannot be called, so the events that it hears of are refused",

@@ -75,7 +75,7 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 
 	destination->kind = lane_kinds[lane];
 	destination->settings = settings;
-	destination->enabled = enabled && destination->kind != NULL && !settings->paused;
+	destination->enabled = enabled && !settings->paused;
 	destination->listed = true;
 
 	/* until that is recorded, the table does not know */
@@ -98,9 +98,7 @@ DestinationSet(Lane lane, const char *listener, const char *url, bool enabled)
 	if (destination->held)
 		reason = destination->held_for;
 
-	if (destination->kind == NULL)
-		reason = "nothing sends this lane in this version";
-	else if (settings->paused)
+	if (settings->paused)
 		reason = "paused";
 	else if ((problem = destination->kind->prepare(destination)) != NULL)
 	{

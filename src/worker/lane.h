@@ -123,7 +123,7 @@ extern const LaneKind push_kind;
 extern const LaneKind receipt_kind;
 extern const LaneKind webhook_kind;
 
-/* NULL where nothing sends it yet. */
+/* One for each lane. */
 extern const LaneKind *const lane_kinds[LANE_COUNT];
 
 #define SECOND INT64CONST(1000000)	/* of both clocks */
