@@ -68,6 +68,18 @@ JsonBool(JsonObject *object, const char *name, bool value)
 	appendStringInfoString(object, value ? "true" : "false");
 }
 
+char *
+UuidText(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}
+
+void
+JsonUuid(JsonObject *object, const char *name, const pg_uuid_t *uuid)
+{
+	JsonText(object, name, UuidText(uuid));
+}
+
 void
 JsonTime(JsonObject *object, const char *name, TimestampTz at)
 {

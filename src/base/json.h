@@ -12,6 +12,7 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 typedef StringInfoData JsonObject;
 
@@ -25,6 +26,7 @@ extern void JsonText(JsonObject *object, const char *name, const char *text);
 extern void JsonInt(JsonObject *object, const char *name, int64 number);
 extern void JsonBool(JsonObject *object, const char *name, bool value);
 extern void JsonTime(JsonObject *object, const char *name, TimestampTz at);
+extern void JsonUuid(JsonObject *object, const char *name, const pg_uuid_t *uuid);
 
 /* A member that is JSON already. */
 extern void JsonObjectMember(JsonObject *object, const char *name,
@@ -32,6 +34,9 @@ extern void JsonObjectMember(JsonObject *object, const char *name,
 
 /* Centimes, written as MAD with two decimals. */
 extern void JsonMoney(JsonObject *object, const char *name, int64 centimes);
+
+/* A uuid as text, palloc'd. */
+extern char *UuidText(const pg_uuid_t *uuid);
 
 /* A text as a JSON string. */
 extern void JsonEscape(StringInfo json, const char *text);

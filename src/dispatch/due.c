@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/settings.h"
 #include "base/statement.h"
@@ -176,7 +177,7 @@ RunOneApart(const pg_uuid_t *request_id)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("washminute: request %s could not be moved on: %s",
-						DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(request_id))),
+						UuidText(request_id),
 						error->message),
 				 errhint("It is tried again in a minute.")));
 	(void) SubtransactionRun(Postpone, &due);

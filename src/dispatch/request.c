@@ -181,12 +181,8 @@ void
 RequestData(const Request *request, StringInfo data)
 {
 	JsonOpen(data);
-	JsonText(data, "requestId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out,
-												 UUIDPGetDatum(&request->request_id))));
-	JsonText(data, "orderId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out,
-												 UUIDPGetDatum(&request->order_id))));
+	JsonUuid(data, "requestId", &request->request_id);
+	JsonUuid(data, "orderId", &request->order_id);
 	JsonText(data, "status", request->status);
 }
 

@@ -281,7 +281,7 @@ QueueWork(const char *event, const char *name, const pg_uuid_t *id, int64 number
 	JsonObject	data;
 
 	JsonOpen(&data);
-	JsonText(&data, name, DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))));
+	JsonText(&data, name, UuidText(id));
 	if (number > 0)
 		JsonInt(&data, "number", number);
 	OutboxPayment(event, JsonClose(&data), at);
@@ -313,13 +313,10 @@ void
 PaymentData(const Attempt *attempt, StringInfo data)
 {
 	JsonOpen(data);
-	JsonText(data, "requestId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&attempt->request_id))));
-	JsonText(data, "orderId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&attempt->order_id))));
+	JsonUuid(data, "requestId", &attempt->request_id);
+	JsonUuid(data, "orderId", &attempt->order_id);
 	JsonText(data, "status", attempt->request_status);
-	JsonText(data, "paymentId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&attempt->payment_id))));
+	JsonUuid(data, "paymentId", &attempt->payment_id);
 	JsonText(data, "gatewayOrderId", attempt->gateway_order_id);
 	JsonMoney(data, "amount", attempt->amount);
 }

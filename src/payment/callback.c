@@ -63,7 +63,7 @@ Refuse(const CallbackToken *token, const char *reason)
 	ereport(LOG,
 			(errmsg("washminute: callback refused attempt=%s reason=\"%s\"",
 					token == NULL ? "none" :
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&token->attempt_id))),
+					UuidText(&token->attempt_id),
 					reason),
 			 errhidestmt(true), errhidecontext(true)));
 	ErrorRaise(WM_CALLBACK_REFUSED, NULL);
@@ -262,6 +262,5 @@ payment_return_body(FunctionCallInfo fcinfo)
 
 	status = attempt.order_paid ? "paid" : AttemptIsLive(&attempt) ? "pending" : "failed";
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("washminute://payment?status=%s&orderId=%s", status,
-											  DatumGetCString(DirectFunctionCall1(uuid_out,
-																				  UUIDPGetDatum(&attempt.order_id))))));
+											  UuidText(&attempt.order_id))));
 }

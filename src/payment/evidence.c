@@ -103,7 +103,7 @@ ExceptionRaise(const Attempt *attempt, const pg_uuid_t *refund_id, const char *k
 	PaymentEvent(attempt, "paymentException", JsonClose(&event));
 	ereport(WARNING,
 			(errmsg("washminute: a person must look at payment %s: %s",
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&attempt->payment_id))),
+					UuidText(&attempt->payment_id),
 					kind),
 			 errhint("See washminute_data.payment_exceptions.")));
 }

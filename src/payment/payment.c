@@ -188,11 +188,9 @@ BeginPayment(const Order *order, bool save_card)
 	AttemptMake(payment_id, order->total, save_card);
 
 	JsonOpen(&data);
-	JsonText(&data, "orderId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&order->order_id))));
+	JsonUuid(&data, "orderId", &order->order_id);
 	JsonText(&data, "status", order->request_status);
-	JsonText(&data, "paymentId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(payment_id))));
+	JsonUuid(&data, "paymentId", payment_id);
 	JsonMoney(&data, "amount", order->total);
 	EventRecord("paymentBegun", &order->request_id, order->customer_id, JsonClose(&data));
 }
@@ -219,7 +217,7 @@ begin_payment_body(FunctionCallInfo fcinfo)
 	char	   *customer_id = ArgumentId(fcinfo, 1, "customer_id");
 	char	   *key = ArgumentRequiredText(fcinfo, 2, "idempotency_key", ID_MAX);
 	bool		save_card = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	char	   *shown = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(order_id)));
+	char	   *shown = UuidText(order_id);
 	Arguments	arguments = {0};
 	Order		order;
 	JsonObject	text;
@@ -229,7 +227,7 @@ begin_payment_body(FunctionCallInfo fcinfo)
 	JsonText(&text, "orderId", shown);
 	JsonBool(&text, "saveCard", save_card);
 	if (!PG_ARGISNULL(4))
-		JsonText(&text, "card", DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(4))));
+		JsonUuid(&text, "card", PG_GETARG_UUID_P(4));
 	JsonClose(&text);
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(order_id));

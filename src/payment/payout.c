@@ -74,7 +74,7 @@ RecordPayout(const char *event, const char *payout_id, const char *washman_id,
 static char *
 PayoutIdText(const pg_uuid_t *payout_id)
 {
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(payout_id)));
+	return UuidText(payout_id);
 }
 
 /* Hold the amount and write the payout; its id. */

@@ -216,8 +216,7 @@ TellRefund(const Refund *refund, const char *event)
 	JsonObject	data;
 
 	PaymentData(&refund->attempt, &data);
-	JsonText(&data, "refundId",
-			 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
+	JsonUuid(&data, "refundId", &refund->refund_id);
 	JsonMoney(&data, "refunded", refund->amount);
 	PaymentEvent(&refund->attempt, event, JsonClose(&data));
 }
@@ -241,7 +240,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 	{
 		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_CARD_CLEARING, refund->amount, "refund",
 					   &refund->attempt.order_id, NULL,
-					   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
+					   UuidText(&refund->refund_id));
 		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
 		if (strcmp(status, "reversed") == 0 && refund->is_rest)
 			(void) AttemptMove(&refund->attempt, "reversed");
@@ -260,7 +259,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 		if (refund->is_granted)
 			LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_PLATFORM_REVENUE, refund->amount,
 						   "refund_void", &refund->attempt.order_id, NULL,
-						   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&refund->refund_id))));
+						   UuidText(&refund->refund_id));
 		JsonOpen(&data);
 		JsonMoney(&data, "amount", refund->amount);
 		JsonText(&data, "method", refund->method);
@@ -384,7 +383,7 @@ static Datum
 request_refund_body(FunctionCallInfo fcinfo)
 {
 	pg_uuid_t  *payment_id = ArgumentUuid(fcinfo, 0, "payment_id");
-	char	   *shown = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(payment_id)));
+	char	   *shown = UuidText(payment_id);
 	int64		amount;
 	char	   *reason;
 	char	   *key;
@@ -425,8 +424,8 @@ request_refund_body(FunctionCallInfo fcinfo)
 		ErrorRaiseText(WM_IDEMPOTENCY_KEY_REUSED, "key", key);
 	LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, amount, "refund_granted",
 				   &attempt.order_id, requested_by,
-				   DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id))));
+				   UuidText(refund_id));
 	IdempotencyEnd(shown, "request_refund", key, text.data,
-				   psprintf("\"%s\"", DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(refund_id)))));
+				   psprintf("\"%s\"", UuidText(refund_id)));
 	PG_RETURN_UUID_P(refund_id);
 }
