@@ -148,6 +148,8 @@ order_unpaid_body(FunctionCallInfo fcinfo)
 		request.next_wave_at = DT_NOEND;
 		request.decide_at = DT_NOEND;
 		request.expires_at = ClockNow() + SETTING_USECS(settings.payment_minutes, 60);
+		if (request.is_reservation)
+			request.expires_at = Min(request.expires_at, request.reservation_at);
 		RequestWriteWaves(&request);
 		RequestTellOffered(&request);
 	}
