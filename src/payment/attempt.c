@@ -408,7 +408,6 @@ TakenBackInHand(Attempt *attempt)
 
 	PaymentData(attempt, &data);
 	ExceptionRaise(attempt, NULL, "reversed_in_hand", JsonClose(&data));
-	PaymentRefresh(&attempt->payment_id);
 }
 
 void

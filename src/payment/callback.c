@@ -139,7 +139,6 @@ AmountDiffers(Attempt *attempt, const char *data)
 	/* an inquiry, which knows no amount, may have been faster: then it is paid, and on hold */
 	(void) AttemptMove(attempt, "integrity");
 	ExceptionRaise(attempt, NULL, "amount_differs", data);
-	PaymentRefresh(&attempt->payment_id);
 }
 
 /*

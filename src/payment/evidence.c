@@ -98,6 +98,7 @@ ExceptionRaise(const Attempt *attempt, const pg_uuid_t *refund_id, const char *k
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	if (StatementRun(&insert_exception, &arguments) == 0)
 		return;					/* it stands already */
+	PaymentRefresh(&attempt->payment_id);
 	PaymentData(attempt, &event);
 	JsonText(&event, "kind", kind);
 	PaymentEvent(attempt, "paymentException", JsonClose(&event));
@@ -119,5 +120,6 @@ ExceptionEnd(const Attempt *attempt, const pg_uuid_t *refund_id, const char *kin
 	ArgumentDatum(&arguments, UUIDPGetDatum(refund_id != NULL ? refund_id : &attempt->attempt_id));
 	ArgumentText(&arguments, decision);
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	StatementRun(&end_exception, &arguments);
+	if (StatementRun(&end_exception, &arguments) > 0)
+		PaymentRefresh(&attempt->payment_id);
 }

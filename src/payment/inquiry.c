@@ -134,7 +134,6 @@ Contradicted(Attempt *attempt, const char *kind, const NapsAnswer *answer)
 	JsonText(&data, "code", answer->code);
 	JsonText(&data, "text", answer->text);
 	ExceptionRaise(attempt, NULL, kind, JsonClose(&data));
-	PaymentRefresh(&attempt->payment_id);
 }
 
 /* Charged when nothing was due: it goes back. */

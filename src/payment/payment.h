@@ -108,7 +108,10 @@ extern char *ObservationAnswer(const Attempt *attempt, Datum dedupe_key);
 extern void ObservationAddAnswer(const Attempt *attempt, const char *code, const char *data,
 								 Datum dedupe_key, const char *answer);
 
-/* Something for a person to look at, once; and no longer, since evidence came. */
+/*
+ * Something for a person to look at, once; and no longer, since evidence came.  The
+ * payment's status follows.
+ */
 extern void ExceptionRaise(const Attempt *attempt, const pg_uuid_t *refund_id,
 						   const char *kind, const char *data);
 extern void ExceptionEnd(const Attempt *attempt, const pg_uuid_t *refund_id,
