@@ -262,6 +262,7 @@ RecordLink(Attempt *attempt, const GatewayTask *task)
 			ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
 			ArgumentText(&arguments, task->answer.link);
 			StatementRunOne(&set_link, &arguments);
+			attempt->link = task->answer.link;
 			AttemptInquireLater(attempt);
 			break;
 		case NAPS_REFUSED:

@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 use Washminute;
 
 # well under the 30 seconds after which the worker would wake by itself
-my $at_once = 4;
+my $at_once = 12;
 
 # What wakes it early all the same is the timer of a turn that lasted, two seconds
 # after that began: so of a few times the shortest is to be well below.

@@ -15,7 +15,7 @@ use Time::HiRes qw(time);
 use Washminute;
 
 # well under the times after which the worker would look by itself
-my $at_once = 4;
+my $at_once = 12;
 
 my $folder = PostgreSQL::Test::Utils::tempdir;
 foreach my $authority ('ours', 'theirs')

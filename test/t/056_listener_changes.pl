@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Washminute;
 
-my $at_once = 4;
+my $at_once = 12;
 
 my $peer = Peer->start;
 my $key = signing_key();

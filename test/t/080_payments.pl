@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use Naps;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 use Washminute;
 
 my $naps = Naps->start;
@@ -68,17 +69,31 @@ $market->sql("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT FROM washminute.accept_
 # Browsers that come back
 #
 
-# now a minute is a minute
+# now a minute is a minute; a machine that is too slow to tell is asked again
 $market->hurry(1);
 $sale = $market->checkout;
-is($market->visit($market->given_url($sale, 'successURL')), "washminute://payment?status=pending&orderId=$sale->{order}",
-	'a browser that comes back from nowhere proves nothing');
-within(20, sub { asked($sale) == 1 }, 'but has the gateway asked at once');
-$market->has_asked('which has answered');
-$market->visit($market->given_url($sale, $_)) foreach ('failURL', 'successURL', 'failURL');
-$market->is_now($sale, 'processing awaiting pending', 'whichever way it comes back');
-$market->has_asked('all is asked');
-is(asked($sale), 1, 'and only one in ten seconds asks');
+is_query($node, "SELECT due_at - now() BETWEEN '50 s' AND '60 s' FROM washminute_data.outbox WHERE lane = 'payment' AND data->>'attemptId' = '$sale->{attempt}'",
+	't', 'whoever has the link has a minute to pay before the gateway is asked');
+my $told = 0;
+foreach my $try (1 .. 20)
+{
+	$sale = $market->checkout;
+	my $began = time;
+
+	is($market->visit($market->given_url($sale, 'successURL')), "washminute://payment?status=pending&orderId=$sale->{order}",
+		"return $try: a browser that comes back from nowhere proves nothing");
+	within(20, sub { asked($sale) >= 1 }, 'but has the gateway asked at once');
+	$market->has_asked('which has answered');
+	$market->visit($market->given_url($sale, $_)) foreach ('failURL', 'successURL', 'failURL');
+	$market->is_now($sale, 'processing awaiting pending', 'whichever way it comes back');
+	$market->has_asked('all is asked');
+	my $asked = asked($sale);
+	next if time - $began >= 9;
+	is($asked, 1, 'and only one in ten seconds asks');
+	$told = 1;
+	last;
+}
+ok($told, 'which was fast enough to be seen');
 
 # the seed says what the gateway makes of it
 $naps->modes({ seed => 3 });
