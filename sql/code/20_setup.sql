@@ -27,6 +27,10 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'request_transitions'),
   ('table', 'washminute_data', 'washing_requests'),
   ('table', 'washminute_data', 'request_timers'),
+  ('table', 'washminute_data', 'reservations'),
+  ('table', 'washminute_data', 'reservation_stages'),
+  ('table', 'washminute_data', 'opening_hours'),
+  ('table', 'washminute_data', 'opening_exceptions'),
   ('table', 'washminute_data', 'offers'),
   ('table', 'washminute_data', 'jobs'),
   ('table', 'washminute_data', 'accounts'),
@@ -71,6 +75,10 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_api', 'cancel_request', 'uuid, text, numeric'),
   ('function', 'washminute_api', 'cancellation_fee', 'uuid'),
   ('function', 'washminute_api', 'open_offers', ''),
+  ('function', 'washminute_api', 'open_reservations', ''),
+  ('function', 'washminute_api', 'reschedule_request', 'uuid, timestamp with time zone'),
+  ('function', 'washminute_api', 'can_book_instant', 'double precision, double precision'),
+  ('function', 'washminute_api', 'available_slots', 'double precision, double precision, date, integer'),
   ('function', 'washminute_api', 'contact', 'uuid'),
   ('function', 'washminute_api', 'earnings', 'timestamp with time zone, timestamp with time zone'),
   ('function', 'washminute_api', 'request_payout', 'numeric, text'),
@@ -244,6 +252,7 @@ BEGIN
     washminute.setup(), washminute.adopt(), washminute.set_clock(timestamptz, float8),
     washminute._setup_roles(), washminute._setup_ownership(), washminute._setup_grants(),
     washminute._setup_as_owner(), washminute._setup_cron(),
+    washminute.schedule_jobs(), washminute.unschedule_jobs(),
     washminute._creating_extension(), washminute._lock_setup()
     FROM washminute_owner;
 
@@ -399,20 +408,15 @@ $$;
 COMMENT ON FUNCTION washminute._setup_drop(jsonb) IS
   'Internal: drops what an earlier setup() made, never with CASCADE.';
 
--- The job of pg_cron, where pg_cron is in this database. One that is there is
--- made anew: it may be another user's, and a restored one names the host and
--- port of the server that was dumped.
+-- The job of pg_cron, where pg_cron is in this database.
 CREATE OR REPLACE FUNCTION washminute._setup_cron() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
-    RETURN;
+  IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
+    PERFORM washminute.schedule_jobs();
   END IF;
-  EXECUTE 'SELECT cron.unschedule(jobid) FROM cron.job
-            WHERE jobname = ''washminute run_due'' AND database = pg_catalog.current_database()';
-  EXECUTE 'SELECT cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'')';
 END
 $$;
 COMMENT ON FUNCTION washminute._setup_cron() IS 'Internal: the part of setup() that registers the pg_cron job.';

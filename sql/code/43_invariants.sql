@@ -33,14 +33,15 @@ AS $$
           AND done.washman_id = r.washman_id
    WHERE r.status IN ('completed', 'no_show') AND done.jobs IS DISTINCT FROM 1
   UNION ALL
-  SELECT 'the washman of a job was offered the request, or given it by an operator', j.job_id::text
+  SELECT 'the washman of a job was offered the request, given it by an operator, or took a reservation ahead', j.job_id::text
     FROM washminute_data.jobs AS j
     LEFT JOIN washminute_data.offers AS f
            ON f.request_id = j.request_id AND f.washman_id = j.washman_id
    WHERE f.request_id IS NULL
      AND NOT EXISTS (SELECT FROM washminute_data.events AS e
-                      WHERE e.request_id = j.request_id AND e.event = 'requestReassigned'
-                        AND e.data->>'washmanId' = j.washman_id)
+                      WHERE e.request_id = j.request_id AND e.data->>'washmanId' = j.washman_id
+                        AND (e.event = 'requestReassigned'
+                             OR (e.event = 'washmanAssigned' AND e.data->>'reason' = 'ahead')))
   UNION ALL
   SELECT 'a job was accepted while its offer stood', j.job_id::text
     FROM washminute_data.jobs AS j
@@ -48,8 +49,9 @@ AS $$
       ON f.request_id = j.request_id AND f.washman_id = j.washman_id AND f.offered_at <= j.accepted_at
    WHERE j.accepted_at >= f.expires_at AND f.answered_at IS NULL
      AND NOT EXISTS (SELECT FROM washminute_data.events AS e
-                      WHERE e.request_id = j.request_id AND e.event = 'requestReassigned'
-                        AND e.data->>'washmanId' = j.washman_id)
+                      WHERE e.request_id = j.request_id AND e.data->>'washmanId' = j.washman_id
+                        AND (e.event = 'requestReassigned'
+                             OR (e.event = 'washmanAssigned' AND e.data->>'reason' = 'ahead')))
   UNION ALL
   SELECT 'a request was offered within its ring, in a wave it has had', pg_catalog.format('%s to %s', f.request_id, f.washman_id)
     FROM washminute_data.offers AS f
@@ -105,6 +107,28 @@ AS $$
      AND (t.due_at <= LEAST(r.expires_at, r.next_wave_at, r.decide_at)
           OR (LEAST(r.expires_at, r.next_wave_at, r.decide_at) <= washminute.now()
               AND t.due_at <= washminute.now() + '1 minute')) IS NOT TRUE
+  UNION ALL
+  SELECT 'a reserved request and its reservation tell the same time, live until it ends', r.request_id::text
+    FROM washminute_data.washing_requests AS r
+    FULL JOIN washminute_data.reservations AS v ON v.request_id = r.request_id
+   WHERE CASE WHEN r.request_id IS NULL OR v.request_id IS NULL THEN
+                v.request_id IS NOT NULL
+                OR (r.reservation_at IS NOT NULL AND r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress'))
+              ELSE v.live <> (r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress'))
+                OR pg_catalog.lower(v.period) IS DISTINCT FROM r.reservation_at
+                OR v.customer_id <> r.customer_id END
+  UNION ALL
+  SELECT 'a reservation that can be offered has its stages, and none is ahead of one that has ended', r.request_id::text
+    FROM washminute_data.washing_requests AS r
+    JOIN washminute_data.reservations AS v ON v.request_id = r.request_id
+    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
+    LEFT JOIN (SELECT s.request_id, pg_catalog.count(*) AS stages,
+                      pg_catalog.count(*) FILTER (WHERE s.done_at IS NULL) AS ahead
+                 FROM washminute_data.reservation_stages AS s GROUP BY s.request_id) AS s
+           ON s.request_id = r.request_id
+   WHERE CASE WHEN v.live THEN
+                COALESCE(s.stages, 0) <> 4 AND (o.payment_method = 'cash' OR o.payment_verified)
+              ELSE s.ahead > 0 END
   UNION ALL
   SELECT 'a washman''s balance is the sum of his transfers', a.account_id
     FROM washminute_data.accounts AS a

@@ -1,5 +1,41 @@
 -- What people may know of a request in its phase.
 
+CREATE OR REPLACE FUNCTION washminute._zone_setting(zone_code text, name text) RETURNS numeric
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path FROM CURRENT
+AS $$
+  SELECT COALESCE((SELECT z.value FROM washminute_data.zone_settings AS z
+                    WHERE z.zone_code = _zone_setting.zone_code AND z.name = _zone_setting.name), s.value)
+    FROM washminute_data.settings AS s WHERE s.name = _zone_setting.name
+$$;
+COMMENT ON FUNCTION washminute._zone_setting(text, text) IS
+  'Internal: a business rule as it is in a zone.';
+
+CREATE OR REPLACE FUNCTION washminute._request_told(request_id uuid, washman_id text)
+RETURNS TABLE (customer_first_name text, neighbourhood text, services text[], earnings numeric, payment_method text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 1
+SET search_path FROM CURRENT
+AS $$
+  SELECT pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1),
+         COALESCE(
+           (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
+              FROM washminute_data.neighbourhoods AS n
+             WHERE ST_Covers(n.boundary, r.client_location) ORDER BY ST_Area(n.boundary) LIMIT 1),
+           CASE w.locale WHEN 'ar' THEN z.name_ar WHEN 'en' THEN z.name_en ELSE z.name_fr END),
+         (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
+            FROM washminute_data.order_lines AS l WHERE l.order_id = r.order_id),
+         o.total - pg_catalog.round(o.total * washminute._zone_setting(r.zone_code, 'commission_percent') / 100, 2),
+         o.payment_method
+    FROM washminute_data.washing_requests AS r
+    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
+    JOIN washminute_data.users AS c ON c.user_id = r.customer_id
+    JOIN washminute_data.users AS w ON w.user_id = _request_told.washman_id
+    JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
+   WHERE r.request_id = _request_told.request_id
+$$;
+COMMENT ON FUNCTION washminute._request_told(uuid, text) IS
+  'Internal: what a washman may know of a request before he accepts it, the neighbourhood in his language.';
+
 CREATE OR REPLACE FUNCTION washminute.washman_offers(washman_id text)
 RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
                services text[], earnings numeric, payment_method text, reservation_at timestamptz,
@@ -7,26 +43,11 @@ RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, di
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 3
 SET search_path FROM CURRENT
 AS $$
-  SELECT f.request_id, pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1),
-         COALESCE(
-           (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
-              FROM washminute_data.neighbourhoods AS n
-             WHERE ST_Covers(n.boundary, r.client_location) ORDER BY ST_Area(n.boundary) LIMIT 1),
-           CASE w.locale WHEN 'ar' THEN z.name_ar WHEN 'en' THEN z.name_en ELSE z.name_fr END),
-         f.distance_m,
-         (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
-            FROM washminute_data.order_lines AS l WHERE l.order_id = r.order_id),
-         o.total - pg_catalog.round(o.total * COALESCE(
-           (SELECT s.value FROM washminute_data.zone_settings AS s
-             WHERE s.zone_code = r.zone_code AND s.name = 'commission_percent'),
-           (SELECT s.value FROM washminute_data.settings AS s WHERE s.name = 'commission_percent')) / 100, 2),
-         o.payment_method, r.reservation_at, f.offered_at, LEAST(f.expires_at, r.expires_at), f.answered_at
+  SELECT f.request_id, t.customer_first_name, t.neighbourhood, f.distance_m, t.services, t.earnings, t.payment_method,
+         r.reservation_at, f.offered_at, LEAST(f.expires_at, r.expires_at), f.answered_at
     FROM washminute_data.offers AS f
-    JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id
-    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
-    JOIN washminute_data.users AS c ON c.user_id = r.customer_id
-    JOIN washminute_data.users AS w ON w.user_id = f.washman_id
-    JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
+    JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id,
+         LATERAL washminute._request_told(r.request_id, f.washman_id) AS t
    WHERE f.washman_id = washman_offers.washman_id AND f.declined_at IS NULL
      AND f.offered_at <= washminute.now() AND f.expires_at > washminute.now()
      AND r.status = 'pending' AND r.expires_at > washminute.now()

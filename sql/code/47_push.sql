@@ -20,3 +20,9 @@ SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_notify_user';
 COMMENT ON FUNCTION washminute.notify_user(text, text, jsonb) IS
   'Sends a push message to all devices of a user once this transaction has committed: the texts of the event''s template in his language, or the members title and body of data where there is no template; data goes to the app. The id of the outbox row.';
+
+CREATE OR REPLACE FUNCTION washminute.fill_text(template text, locale text, data jsonb) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'washminute_fill_text';
+COMMENT ON FUNCTION washminute.fill_text(text, text, jsonb) IS
+  'What a template of push_templates says for some data in a language (ar, fr, en; French for any other): {name}, {name|else}, {name, time}, {name, date}, {name, money} and {name, plural, one {...} other {...}} are filled in.';

@@ -113,6 +113,10 @@
 	  "Nothing is owed for it any more.") \
 	X(WM_ZONE_CLOSED, "PT409", "the zone is closed at that time", \
 	  "Book within the opening hours that DETAIL gives, in the zone's local time.") \
+	X(WM_RESERVATION_OVERLAPS, "PT409", "the customer has another reservation at that time", \
+	  "Choose another time, or reschedule or cancel the other one.") \
+	X(WM_RESERVATION_STATE, "PT409", "the request's state does not allow to reschedule it", \
+	  "DETAIL gives the present state; only a reservation that has not begun can be moved.") \
 	X(WM_ORDER_STATE, "PT409", "the order's state does not allow this", \
 	  "DETAIL gives the present state of the order.") \
 	X(WM_PAYMENT_REFERENCE_USED, "PT409", "the payment reference was used for another order", \
@@ -163,6 +167,8 @@
 	  "Name a file of mode 0600 that holds at least 32 random bytes in washminute.signing_key_file.") \
 	X(WM_GATEWAY_NOT_CONFIGURED, "PT503", "the card gateway is not configured", \
 	  "Set washminute.callback_base_url, washminute.signing_key_file and washminute.naps_credentials_file; the server's log and washminute.doctor() say what is wrong.") \
+	X(WM_CRON_MISSING, "PT503", "pg_cron is not in this database", \
+	  "CREATE EXTENSION pg_cron here, or run the statement of DETAIL in the database where it is.") \
 	X(WM_DIGEST_FORBIDDEN, "PT503", "OpenSSL has no MD5", \
 	  "The card gateway's protocol needs it: FIPS mode forbids it.") \
 	X(WM_SNAPSHOT_TOO_OLD, "PT503", "the data changed since the transaction began", \

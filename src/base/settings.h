@@ -52,7 +52,10 @@ typedef struct Settings
 	double		reoffer_seconds;
 	double		request_seconds;
 	double		reservation_horizon_days;
+	double		reservation_last_offer_minutes;	/* before it begins, as all of them */
 	double		reservation_notice_minutes;
+	double		reservation_offer_minutes;
+	double		reservation_second_offer_minutes;
 	double		stagger_seconds;
 	double		stagger_size;	/* washmen told at once */
 	double		travel_minutes; /* allowed for the way to an instant job */

@@ -29,6 +29,8 @@
  * comes between the one and the other looks for answers, which are other washmen's
  * offers of the same request: the one range that an acceptance may read.
  *
+ * A reservation that has not begun can be accepted without an offer, by whoever is near.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -50,7 +52,10 @@
 #include "base/statement.h"
 #include "base/subtransaction.h"
 #include "dispatch/eligibility.h"
+#include "dispatch/geodesy.h"
+#include "dispatch/position_table.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 
@@ -124,11 +129,32 @@ typedef struct HeldOffer
 {
 	bool		declined;
 	bool		answered;
+	bool		none;			/* he takes a reservation ahead of its offers */
 } HeldOffer;
 
-/* Raise unless the washman holds an offer of the request that still stands. */
+/* What the log says of such an acceptance, and check_invariants() looks for. */
+#define AHEAD "ahead"
+
+/* May the washman take a reservation that he was not offered? */
+static bool
+MayTakeAhead(const Request *request, const char *washman_id, const Settings *settings)
+{
+	Fix			fix;
+	double		longitude;
+	double		latitude;
+
+	if (!ReservationIsAhead(request))
+		return false;
+	fix = PositionOf(washman_id);
+	if (FixIsNone(&fix) || fix.at < ClockNow() - SETTING_USECS(settings->position_max_age_seconds, 1))
+		return false;
+	RequestPlace(request, &longitude, &latitude);
+	return GeodesicDistance(fix.longitude, fix.latitude, longitude, latitude) <= settings->radius_limit_m;
+}
+
+/* Raise unless the washman holds an offer of the request that still stands, or needs none. */
 static HeldOffer
-RequireOffer(const Request *request, const char *washman_id)
+RequireOffer(const Request *request, const char *washman_id, const Settings *settings)
 {
 	Datum		key[] = {UUIDPGetDatum(&request->request_id), CStringGetTextDatum(washman_id)};
 	KeyedRow	row;
@@ -136,15 +162,23 @@ RequireOffer(const Request *request, const char *washman_id)
 	HeldOffer	offer;
 
 	if (!KeyedRowRead(&offers, key, &row))
-		ErrorRaise(WM_NOT_OFFERED, NULL);
+	{
+		if (!MayTakeAhead(request, washman_id, settings))
+			ErrorRaise(WM_NOT_OFFERED, NULL);
+		return (HeldOffer) {.none = true};
+	}
 	expires_at = Min(KeyedTimeOr(&row, OFFER_EXPIRES_AT, DT_NOEND), request->expires_at);
 	offer = (HeldOffer) {
-		!KeyedIsNull(&row, OFFER_DECLINED_AT), !KeyedIsNull(&row, OFFER_ANSWERED_AT)
+		.declined = !KeyedIsNull(&row, OFFER_DECLINED_AT),
+		.answered = !KeyedIsNull(&row, OFFER_ANSWERED_AT)
 	};
 
 	if (!offer.declined && ClockThisMoment() >= expires_at)
 	{
 		JsonObject	facts;
+
+		if (MayTakeAhead(request, washman_id, settings))
+			return (HeldOffer) {.none = true};
 
 		JsonOpen(&facts);
 		JsonTime(&facts, "expiredAt", expires_at);
@@ -253,7 +287,7 @@ InsertJob(const Request *request, const char *washman_id,
 	PG_END_TRY();
 }
 
-/* Tell the customer, the winner, and those whose offer is gone. */
+/* Tell the customer, the winner, and those whose offer is gone, if there were any. */
 static void
 TellOfAcceptance(const Request *request, const char *washman_id, const char *data)
 {
@@ -263,7 +297,7 @@ TellOfAcceptance(const Request *request, const char *washman_id, const char *dat
 		{NULL, "washman", "offerGone", request->expires_at}
 	};
 
-	(void) OutboxPush(notices, lengthof(notices), data);
+	(void) OutboxPush(notices, request->wave > 0 ? 3 : 2, data);
 }
 
 /* The answer of accept_request. */
@@ -294,16 +328,15 @@ RequestAssign(Request *request, const char *washman_id, const char *actor_kind,
 		.floor = SETTING_CENTIMES(settings->balance_floor),
 		.commission_to_hold = RequestHold(request, settings)
 	};
+	HeldOffer	offer = {0};
 	JsonObject	data;
 
-	if (request->by_card && !request->payment_verified &&
-		settings->card_dispatch == DISPATCH_AFTER_PAYMENT)
+	if (RequestWaitsForPayment(request, settings))
 		ErrorRaise(WM_PAYMENT_DUE, NULL);
-	RequireEligible(request, washman_id,
-					strcmp(actor_kind, ACTOR_WASHMAN) == 0 &&
-					RequireOffer(request, washman_id).declined,
-					by_operator, &terms);
-	RequestMove(request, "accepted", actor_kind, actor_id, washman_id, reason);
+	if (strcmp(actor_kind, ACTOR_WASHMAN) == 0)
+		offer = RequireOffer(request, washman_id, settings);
+	RequireEligible(request, washman_id, offer.declined, by_operator, &terms);
+	RequestMove(request, "accepted", actor_kind, actor_id, washman_id, offer.none ? AHEAD : reason);
 	InsertJob(request, washman_id, settings, terms.commission_to_hold);
 	if (terms.commission_to_hold > 0)
 		LedgerChangeBalance(washman_id, 0, terms.commission_to_hold,
@@ -341,7 +374,7 @@ AnswersAreCollected(const Request *request)
 static void
 TakeAnswer(const Request *request, const char *washman_id, const Settings *settings)
 {
-	HeldOffer	offer = RequireOffer(request, washman_id);
+	HeldOffer	offer = RequireOffer(request, washman_id, settings);
 	JobTerms	terms = {
 		.located_since = DT_NOBEGIN,
 		.balance_matters = true,
@@ -352,6 +385,9 @@ TakeAnswer(const Request *request, const char *washman_id, const Settings *setti
 	Arguments	arguments = {0};
 	JsonObject	data;
 
+	/* there is no row to keep an answer on */
+	if (offer.none)
+		ErrorRaise(WM_NOT_OFFERED, NULL);
 	RequireEligible(request, washman_id, offer.declined, false, &terms);
 	if (offer.answered)
 		return;

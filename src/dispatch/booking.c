@@ -29,6 +29,8 @@
 #include "base/settings.h"
 #include "base/statement.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
+#include "dispatch/zone.h"
 #include "outbox/enqueue.h"
 
 /* The most services of one order, and characters of an address. */
@@ -38,9 +40,6 @@
 
 /* 60 random bits do not repeat; a unique constraint stands behind. */
 #define REFERENCE_CHARACTERS 12
-
-/* More than reservation_horizon_days can be. */
-#define FARTHEST_AHEAD (400 * USECS_PER_DAY)
 
 COMMAND(create_booking, 0);
 
@@ -54,19 +53,6 @@ static Statement select_services = {
 	"         ON s.service_code = c.code AND s.active"
 	" ORDER BY c.number",
 	1, {TEXTARRAYOID}
-};
-
-/* The zone of a place and whether it is open at a time, by the zone's clock. */
-static Statement select_zone = {
-	"SELECT z.zone_code, z.opens_at::pg_catalog.text, z.closes_at::pg_catalog.text,"
-	"       z.time_zone, local.wall_time::pg_catalog.text,"
-	"       local.wall_time >= z.opens_at AND local.wall_time < z.closes_at"
-	"  FROM washminute_data.service_zones AS z,"
-	"       LATERAL (SELECT ($3 AT TIME ZONE z.time_zone)::pg_catalog.time) AS local (wall_time)"
-	" WHERE z.active"
-	"   AND ST_Covers(z.boundary, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography)"
-	" ORDER BY ST_Area(z.boundary), z.zone_code LIMIT 1",
-	3, {FLOAT8OID, FLOAT8OID, TIMESTAMPTZOID}
 };
 
 static Statement insert_order = {
@@ -130,7 +116,6 @@ typedef struct Booking
 	int64		total;			/* centimes */
 	int			duration_minutes;
 	char	   *zone_code;
-	char	   *zone_closed;	/* NULL, or the facts of that */
 	char	   *reference;
 	Request		request;
 	int			offered;		/* to how many */
@@ -228,54 +213,6 @@ BookingPrice(Booking *booking)
 						   "hold at least one main service");
 }
 
-/* Raise unless a reservation is neither too soon nor too far ahead. */
-static void
-BookingCheckReservation(const Booking *booking, const Settings *settings)
-{
-	TimestampTz earliest = ClockNow() +
-		SETTING_USECS(settings->reservation_notice_minutes, 60);
-	TimestampTz latest = ClockNow() +
-		SETTING_USECS(settings->reservation_horizon_days, 86400);
-	JsonObject	facts;
-
-	if (booking->reservation_at >= earliest && booking->reservation_at <= latest)
-		return;
-	JsonOpen(&facts);
-	JsonTime(&facts, "earliest", earliest);
-	JsonTime(&facts, "latest", latest);
-	ErrorRaise(WM_RESERVATION_TIME_INVALID, JsonClose(&facts));
-}
-
-/* The zone of the place, and whether it is open when the work is to start. */
-static void
-BookingZone(Booking *booking)
-{
-	Arguments	arguments = {0};
-	JsonObject	facts;
-
-	ArgumentDatum(&arguments, Float8GetDatum(booking->longitude));
-	ArgumentDatum(&arguments, Float8GetDatum(booking->latitude));
-	/* how far ahead is allowed the zone says; no farther than this, which all clocks can show */
-	ArgumentDatum(&arguments,
-				  TimestampTzGetDatum(booking->is_reservation ?
-									  Max(ClockNow(), Min(booking->reservation_at,
-														  ClockNow() + FARTHEST_AHEAD)) :
-									  ClockNow()));
-	if (StatementRun(&select_zone, &arguments) == 0)
-		ErrorRaise(WM_OUTSIDE_ZONES, NULL);
-	booking->zone_code = RowText(0, 1);
-	if (RowBool(0, 6))
-		return;
-
-	JsonOpen(&facts);
-	JsonText(&facts, "zone", booking->zone_code);
-	JsonText(&facts, "opensAt", RowText(0, 2));
-	JsonText(&facts, "closesAt", RowText(0, 3));
-	JsonText(&facts, "timeZone", RowText(0, 4));
-	JsonText(&facts, "localTime", RowText(0, 5));
-	booking->zone_closed = JsonClose(&facts);
-}
-
 static void
 InsertOrder(Booking *booking)
 {
@@ -325,7 +262,8 @@ FillRequest(Booking *booking, const Settings *settings)
 		.moved_at = ClockNow(),
 		.order_status = "pending",
 		.by_card = by_card,
-		.total = booking->total
+		.total = booking->total,
+		.as_of = ClockNow()
 	};
 }
 
@@ -386,6 +324,8 @@ BookingWrite(Booking *booking, const Settings *settings)
 		wave = RequestFindWave(request, settings, booking->longitude, booking->latitude);
 	InsertOrder(booking);
 	InsertRequest(booking);
+	if (request->is_reservation)
+		ReservationWrite(request, settings);
 
 	BookingData(booking, &data);
 	EventRecord(event, &request->request_id, booking->customer_id, JsonClose(&data));
@@ -460,12 +400,11 @@ create_booking_body(FunctionCallInfo fcinfo)
 
 	UserRequireKind(booking.customer_id, "customer");
 	BookingPrice(&booking);
-	BookingZone(&booking);
+	booking.zone_code = ZoneFind(booking.longitude, booking.latitude);
 	SettingsReadZone(booking.zone_code, &settings);
 	if (booking.is_reservation)
-		BookingCheckReservation(&booking, &settings);
-	if (booking.zone_closed != NULL)
-		ErrorRaise(WM_ZONE_CLOSED, booking.zone_closed);
+		ReservationCheckTime(booking.reservation_at, &settings);
+	ZoneRequireOpen(booking.zone_code, booking.is_reservation ? booking.reservation_at : ClockNow());
 	BookingWrite(&booking, &settings);
 	if (booking.idempotency_key != NULL)
 		IdempotencyEnd(booking.customer_id, "create_booking",

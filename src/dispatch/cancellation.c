@@ -99,9 +99,8 @@ ChargeFee(const Request *request, const Fee *fee, const char *purpose,
 	EventRecord("feeCharged", &request->request_id, actor_id, JsonClose(&data));
 }
 
-/* In what capacity the actor may cancel this request. */
-static const char *
-CancelCapacity(const Request *request, const char *actor_id)
+const char *
+RequestCapacity(const Request *request, const char *actor_id)
 {
 	if (strcmp(request->customer_id, actor_id) == 0)
 		return ACTOR_CUSTOMER;
@@ -163,7 +162,7 @@ cancel_request_body(FunctionCallInfo fcinfo)
 	Fee			fee;
 
 	RequestLock(request_id, &request);
-	capacity = CancelCapacity(&request, actor_id);
+	capacity = RequestCapacity(&request, actor_id);
 	RequestSettings(&request, &settings);
 	RequestCheckMove(&request, "cancelled", capacity);
 	if (strcmp(request.status, "in_progress") == 0)
@@ -208,7 +207,7 @@ cancellation_fee_body(FunctionCallInfo fcinfo)
 	bool		nulls[3] = {false};
 
 	RequestRead(request_id, &request);
-	capacity = CancelCapacity(&request, actor_id);
+	capacity = RequestCapacity(&request, actor_id);
 	RequestSettings(&request, &settings);
 	RequestCheckMove(&request, "cancelled", capacity);
 	fee = CancellationFee(&request, capacity, &settings);

@@ -2,7 +2,7 @@
  *
  * due.c
  *		Requests at which something falls due: answers to decide on, the next
- *		wave, the end.
+ *		wave, the end; and before a reservation begins.
  *
  * Timers only tidy up: that an offer or a request is over is a condition of its
  * acceptance.  The worker runs what is due when it is, and the scheduler, or
@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "base/json.h"
 #include "base/lock.h"
 #include "base/settings.h"
@@ -28,10 +29,11 @@
 #include "base/subtransaction.h"
 #include "dispatch/due.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/wake.h"
 
-/* Requests that one call of expire_due() looks at. */
-#define EXPIRE_BATCH 500
+/* Requests that one call of expire_due(), or of notify_due_reservations(), looks at. */
+#define DUE_BATCH 500
 
 /* When one that failed is looked at again, and one of which a row was locked. */
 #define FAILED_PAUSE (60 * USECS_PER_SEC)
@@ -41,6 +43,7 @@
 #define LATE_DECISION (90 * USECS_PER_SEC)
 
 COMMAND(expire_due, -1);
+COMMAND(notify_due_reservations, -1);
 COMMAND(run_due_requests, -1);
 
 static Statement select_due = {
@@ -49,8 +52,18 @@ static Statement select_due = {
 	2, {TIMESTAMPTZOID, INT8OID}
 };
 
+static Statement select_due_reservations = {
+	"SELECT request_id FROM washminute_data.reservation_stages"
+	" WHERE due_at <= $1 AND done_at IS NULL"
+	" GROUP BY request_id ORDER BY pg_catalog.min(due_at) LIMIT $2",
+	2, {TIMESTAMPTZOID, INT8OID}
+};
+
 static Statement select_next_due = {
-	"SELECT due_at FROM washminute_data.request_timers ORDER BY due_at LIMIT 1"
+	"SELECT LEAST((SELECT due_at FROM washminute_data.request_timers ORDER BY due_at LIMIT 1),"
+	"             (SELECT due_at FROM washminute_data.reservation_stages WHERE done_at IS NULL"
+	"               ORDER BY due_at LIMIT 1),"
+	"             'infinity')"
 };
 
 static Statement delete_timer = {
@@ -61,6 +74,12 @@ static Statement delete_timer = {
 static Statement postpone_timer = {
 	"UPDATE washminute_data.request_timers SET due_at = $3"
 	" WHERE request_id = $1 AND due_at <= $2",
+	3, {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static Statement postpone_stages = {
+	"UPDATE washminute_data.reservation_stages SET due_at = $3"
+	" WHERE request_id = $1 AND due_at <= $2 AND done_at IS NULL",
 	3, {UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
@@ -125,11 +144,25 @@ RunOne(const pg_uuid_t *request_id)
 	return DUE_DONE;
 }
 
+/* What falls due: timers of requests, or stages of reservations. */
+typedef struct DueKind
+{
+	Statement  *select;
+	Statement  *postpone;
+	bool		is_reservation;
+} DueKind;
+
+static const DueKind timers = {&select_due, &postpone_timer, false};
+static const DueKind reservations = {&select_due_reservations, &postpone_stages, true};
+
 /* One that is due, and what came of it. */
 typedef struct DueRequest
 {
+	const DueKind *kind;
 	const pg_uuid_t *request_id;
+	TimestampTz as_of;
 	DueOutcome	outcome;
+	int			told;			/* of how many stages */
 	int64		pause;			/* until it is looked at again */
 } DueRequest;
 
@@ -138,7 +171,13 @@ RunOneWork(void *argument)
 {
 	DueRequest *due = argument;
 
-	due->outcome = RunOne(due->request_id);
+	if (!due->kind->is_reservation)
+		due->outcome = RunOne(due->request_id);
+	else
+	{
+		due->told = ReservationRun(due->request_id, due->as_of);
+		due->outcome = due->told < 0 ? DUE_LEFT : DUE_DONE;
+	}
 }
 
 /* Unless it has got a later time meanwhile: its lock is not held. */
@@ -151,7 +190,7 @@ Postpone(void *argument)
 	ArgumentDatum(&arguments, UUIDPGetDatum(due->request_id));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow() + due->pause));
-	StatementRun(&postpone_timer, &arguments);
+	StatementRun(due->kind->postpone, &arguments);
 	WakeForTimer(ClockNow() + due->pause);
 }
 
@@ -160,62 +199,63 @@ Postpone(void *argument)
  * it is looked at again later, and sooner where it is only that somebody has locked a
  * row of it.
  */
-static DueOutcome
-RunOneApart(const pg_uuid_t *request_id)
+static void
+RunOneApart(DueRequest *due)
 {
-	DueRequest	due = {request_id, DUE_LEFT, FAILED_PAUSE};
-	ErrorData  *error = SubtransactionRun(RunOneWork, &due);
+	ErrorData  *error = SubtransactionRun(RunOneWork, due);
 
 	if (error == NULL)
-		return due.outcome;
+		return;
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);
+	*due = (DueRequest) {due->kind, due->request_id, due->as_of, DUE_LEFT, 0, FAILED_PAUSE};
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-		due.pause = LOCKED_PAUSE;
+		due->pause = LOCKED_PAUSE;
 	else
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("washminute: request %s could not be moved on: %s",
-						UuidText(request_id),
+						UuidText(due->request_id),
 						error->message),
 				 errhint("It is tried again in a minute.")));
-	(void) SubtransactionRun(Postpone, &due);
-	return DUE_LEFT;
+	(void) SubtransactionRun(Postpone, due);
+}
+
+/* Do what is due of a kind; adds to the counts. */
+static void
+RunDue(const DueKind *kind, TimestampTz as_of, int limit, TimestampTz until, DueCounts *counts)
+{
+	Arguments	arguments = {0};
+	pg_uuid_t **request_ids;
+	uint64		count;
+
+	ArgumentDatum(&arguments, TimestampTzGetDatum(as_of));
+	ArgumentDatum(&arguments, Int64GetDatum(limit));
+	count = StatementRun(kind->select, &arguments);
+	request_ids = palloc(Max(count, 1) * sizeof(pg_uuid_t *));
+	for (uint64 row = 0; row < count; row++)
+		request_ids[row] = RowUuid(row, 1);
+
+	for (uint64 i = 0; i < count && (counts->due == 0 || GetCurrentTimestamp() < until); i++)
+	{
+		DueRequest	due = {kind, request_ids[i], as_of, DUE_LEFT};
+
+		CHECK_FOR_INTERRUPTS();
+		RunOneApart(&due);
+		counts->due++;
+		counts->left += due.outcome == DUE_LEFT;
+		counts->expired += due.outcome == DUE_EXPIRED;
+		counts->told += Max(due.told, 0);
+	}
 }
 
 void
 RequestsRunDue(int limit, TimestampTz until, DueCounts *counts)
 {
-	Arguments	arguments = {0};
-	pg_uuid_t **due;
-	uint64		count;
-
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	ArgumentDatum(&arguments, Int64GetDatum(limit));
-	count = StatementRun(&select_due, &arguments);
-	due = palloc(Max(count, 1) * sizeof(pg_uuid_t *));
-	for (uint64 row = 0; row < count; row++)
-		due[row] = RowUuid(row, 1);
-
 	*counts = (DueCounts) {0};
-	for (uint64 i = 0; i < count && (i == 0 || GetCurrentTimestamp() < until); i++)
-	{
-		DueOutcome	outcome;
-
-		CHECK_FOR_INTERRUPTS();
-		outcome = RunOneApart(due[i]);
-		counts->due++;
-		counts->left += outcome == DUE_LEFT;
-		counts->expired += outcome == DUE_EXPIRED;
-	}
-}
-
-/* When the next one is due; DT_NOEND: none is. */
-static TimestampTz
-RequestsNextDue(void)
-{
-	return StatementRun(&select_next_due, NULL) > 0 ? RowTime(0, 1) : DT_NOEND;
+	RunDue(&reservations, ClockNow(), limit, until, counts);
+	RunDue(&timers, ClockNow(), limit, until, counts);
 }
 
 /* expire_due(): what is due is done; how many requests expired. */
@@ -224,8 +264,21 @@ expire_due_body(FunctionCallInfo fcinfo)
 {
 	DueCounts	counts;
 
-	RequestsRunDue(EXPIRE_BATCH, DT_NOEND, &counts);
+	RequestsRunDue(DUE_BATCH, DT_NOEND, &counts);
 	PG_RETURN_INT32(counts.expired);
+}
+
+/* notify_due_reservations(as_of): of how many stages somebody was told. */
+static Datum
+notify_due_reservations_body(FunctionCallInfo fcinfo)
+{
+	TimestampTz as_of = PG_ARGISNULL(0) ? ClockNow() : PG_GETARG_TIMESTAMPTZ(0);
+	DueCounts	counts = {0};
+
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "as_of", "be finite");
+	RunDue(&reservations, as_of, DUE_BATCH, DT_NOEND, &counts);
+	PG_RETURN_INT32(counts.told);
 }
 
 /*
@@ -242,7 +295,8 @@ run_due_requests_body(FunctionCallInfo fcinfo)
 	RequestsRunDue(PG_GETARG_INT32(0),
 				   GetCurrentTimestamp() + PG_GETARG_INT32(1) * INT64CONST(1000), &counts);
 	values[0] = Int32GetDatum(counts.due - counts.left);
-	values[1] = TimestampTzGetDatum(RequestsNextDue());
+	StatementRunOne(&select_next_due, NULL);
+	values[1] = RowDatum(0, 1);
 	CommandReturnRow(fcinfo, values, nulls);
 	return (Datum) 0;
 }

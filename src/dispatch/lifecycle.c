@@ -27,6 +27,7 @@
 #include "dispatch/geodesy.h"
 #include "dispatch/position_table.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 #include "payment/receivable.h"
@@ -144,7 +145,10 @@ KeepFrom(const Request *request, const char *washman_id)
 	StatementRun(&insert_declined, &arguments);
 }
 
-/* The washman gives the job back: it is offered again, not to him. */
+/*
+ * The washman gives the job back: it is offered again, not to him; a reservation that is
+ * far ahead, when others are.
+ */
 static void
 GiveBack(Request *request, const char *washman_id, const Settings *settings)
 {
@@ -155,7 +159,10 @@ GiveBack(Request *request, const char *washman_id, const Settings *settings)
 	ChargeGiveBack(request, settings);
 	KeepFrom(request, washman_id);
 	RequestMove(request, "pending", ACTOR_WASHMAN, washman_id, washman_id, NULL);
-	RequestOfferAnew(request, settings, Max(expires_at, request->expires_at));
+	if (ReservationIsFar(request, settings))
+		RequestWait(request, request->reservation_at);
+	else
+		RequestOfferAnew(request, settings, Max(expires_at, request->expires_at));
 	RequestTellCustomer(request, "requestGivenBack");
 }
 

@@ -17,14 +17,15 @@
 
 /*
  * SQL: how many offers of other requests he holds that still stand.  None that began
- * earlier than OFFERS_STAND_SINCE can.
+ * earlier than OFFERS_STAND_SINCE can, but for those of reservations, which ask for no
+ * quick answer and do not count.
  */
 #define OPEN_OFFERS(alias, request, now, since) \
 	"SELECT pg_catalog.count(*) FROM washminute_data.offers AS o" \
 	"  JOIN washminute_data.washing_requests AS r ON r.request_id = o.request_id" \
 	" WHERE o.washman_id = " alias ".washman_id AND o.offered_at > " since \
 	"   AND o.expires_at > " now " AND o.declined_at IS NULL" \
-	"   AND o.request_id <> " request " AND r.status = 'pending'"
+	"   AND o.request_id <> " request " AND r.status = 'pending' AND r.reservation_at IS NULL"
 #define OFFERS_STAND_SINCE (ClockNow() - SETTING_USECS(SettingsLongestOffer(), 1))
 
 typedef struct MatchQuery

@@ -13,6 +13,9 @@
  * can be accepted, but the farther washmen are told of them later; and the next
  * wave, who are farther still, waits until all of this one have been told.
  *
+ * A reservation that has not begun is offered at its stages instead (reservation.c),
+ * to all of a wave at once, in a wider ring at each.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -31,10 +34,8 @@
 #include "dispatch/matching.h"
 #include "dispatch/position_table.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
-
-/* A wave of a reservation comes after such a part of the time that is left. */
-#define RESERVATION_WAVES 20
 
 static Statement select_place = {
 	"SELECT ST_X(client_location::geometry), ST_Y(client_location::geometry)"
@@ -129,6 +130,15 @@ RequestWriteWaves(const Request *request)
 }
 
 void
+RequestWait(Request *request, TimestampTz expires_at)
+{
+	request->next_wave_at = DT_NOEND;
+	request->decide_at = DT_NOEND;
+	request->expires_at = expires_at;
+	RequestWriteWaves(request);
+}
+
+void
 RequestPlace(const Request *request, double *longitude, double *latitude)
 {
 	Arguments	arguments = {0};
@@ -143,18 +153,21 @@ static void
 FillMatchQuery(const Request *request, const Settings *settings,
 			   double longitude, double latitude, MatchQuery *query)
 {
+	int			stage = ReservationStage(request, settings);
+
 	*query = (MatchQuery) {
 		.longitude = longitude,
 		.latitude = latitude,
-		.initial_radius_m = Min(settings->initial_radius_m, settings->radius_limit_m),
+		.initial_radius_m = Min(settings->initial_radius_m + stage * settings->radius_step_m,
+								settings->radius_limit_m),
 		.radius_step_m = settings->radius_step_m,
 		.radius_limit_m = settings->radius_limit_m,
-		.max_results = (int) settings->offer_size,
+		.max_results = (stage + 1) * (int) settings->offer_size,
 		.request_id = &request->request_id,
 		.customer_id = request->customer_id,
 		.round_wave = request->round_wave,
 		.offered_since = DT_NOBEGIN,
-		.already = (request->wave - request->round_wave) * (int) settings->offer_size,
+		.already = (request->wave - request->round_wave) * (stage + 1) * (int) settings->offer_size,
 		.terms = {
 			.located_since = ClockNow() -
 			SETTING_USECS(settings->position_max_age_seconds, 1),
@@ -245,6 +258,7 @@ ToldData(const Request *request, const Settings *settings, JsonObject *data)
 	RequestData(request, data);
 	JsonInt(data, "wave", request->wave);
 	JsonText(data, "zone", request->zone_code);
+	ReservationTold(request, data);
 	JsonMoney(data, "earnings", request->total - RequestCommission(request, settings));
 	ArgumentText(&arguments, request->customer_id);
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->order_id));
@@ -268,13 +282,13 @@ TellOffers(const Request *request, const Settings *settings, const Offer *offers
 	Notice	   *notices = palloc(count * sizeof(Notice));
 	JsonObject	data;
 	JsonObject	later;
+	const char *event = ReservationIsAhead(request) ? "upcomingReservation" : "newWashingRequest";
 	int			at_once = 0;
 
 	while (at_once < count && offers[at_once].told_at == offers[0].told_at)
 	{
 		notices[at_once] = (Notice) {
-			offers[at_once].candidate.washman_id, "washman", "newWashingRequest",
-			offers[at_once].expires_at
+			offers[at_once].candidate.washman_id, "washman", event, offers[at_once].expires_at
 		};
 		at_once++;
 	}
@@ -302,6 +316,7 @@ MakeOffers(const Request *request, const Settings *settings, const Offer *offers
 	TellOffers(request, settings, offers, count);
 }
 
+/* An offer of a reservation that has not begun stands until the next ones are made. */
 static Offer
 OfferTo(const Request *request, const Settings *settings, const Candidate *candidate,
 		TimestampTz told_at)
@@ -309,35 +324,36 @@ OfferTo(const Request *request, const Settings *settings, const Candidate *candi
 	Offer		offer = {*candidate};
 
 	offer.told_at = Min(told_at, request->expires_at);
-	offer.expires_at = Min(offer.told_at + SETTING_USECS(settings->offer_seconds, 1),
-						   request->expires_at);
+	offer.expires_at = ReservationIsAhead(request) ? ReservationNextOffer(request, settings) :
+		offer.told_at + SETTING_USECS(settings->offer_seconds, 1);
+	offer.expires_at = Max(offer.told_at, Min(offer.expires_at, request->expires_at));
 	return offer;
 }
 
 /* When the washman is told who is the nth nearest of a wave, from 0. */
 static TimestampTz
-ToldAt(TimestampTz now, int n, const Settings *settings)
+ToldAt(const Request *request, TimestampTz now, int n, const Settings *settings)
 {
-	if (settings->offer_policy != POLICY_STAGGERED)
+	if (settings->offer_policy != POLICY_STAGGERED || ReservationIsAhead(request))
 		return now;
 	return now + n / Max(1, (int) settings->stagger_size) *
 		SETTING_USECS(settings->stagger_seconds, 1);
 }
 
 /*
- * When the next wave is due, after one of so many.  A reservation that lies far ahead
- * is not offered all the time until then.
+ * When the next wave is due, after one of so many: of a reservation that has not begun
+ * none before the last of its stages.
  */
 static TimestampTz
 NextWaveAt(const Request *request, TimestampTz now, int count, const Settings *settings)
 {
 	TimestampTz next = now + SETTING_USECS(settings->wave_seconds, 1);
-	TimestampTz last_told = ToldAt(now, Max(count, 1) - 1, settings);
+	TimestampTz last_told = ToldAt(request, now, Max(count, 1) - 1, settings);
 
 	if (last_told >= next)
 		next = last_told + SETTING_USECS(settings->stagger_seconds, 1);
-	if (request->is_reservation)
-		next = Max(next, now + (request->reservation_at - now) / RESERVATION_WAVES);
+	if (ReservationIsAhead(request) && ReservationNextOffer(request, settings) < request->reservation_at)
+		next = Max(next, request->reservation_at);
 	return next;
 }
 
@@ -371,7 +387,8 @@ RequestFindWave(Request *request, const Settings *settings,
 								 now + SETTING_USECS(settings->ranking_seconds, 1));
 	wave->offers = palloc(wave->count * sizeof(Offer));
 	for (int i = 0; i < wave->count; i++)
-		wave->offers[i] = OfferTo(request, settings, &candidates[i], ToldAt(now, i, settings));
+		wave->offers[i] = OfferTo(request, settings, &candidates[i],
+								  ToldAt(request, now, i, settings));
 	return wave;
 }
 

@@ -21,6 +21,7 @@
 #include "base/settings.h"
 #include "base/statement.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 #include "payment/payment.h"
@@ -102,8 +103,8 @@ OfferPaid(Request *request)
 	if (!request->is_reservation)
 		return RequestOfferAnew(request, &settings, ClockNow() +
 								SETTING_USECS(settings.request_seconds, 1));
-	request->expires_at = request->reservation_at;
-	RequestWriteWaves(request);
+	RequestWait(request, request->reservation_at);
+	ReservationPlan(request, &settings);
 	return 0;
 }
 
@@ -144,13 +145,10 @@ order_unpaid_body(FunctionCallInfo fcinfo)
 				   &request.order_id, NULL, text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	if (settings.card_dispatch == DISPATCH_AFTER_PAYMENT)
 	{
+		TimestampTz pay_by = ClockNow() + SETTING_USECS(settings.payment_minutes, 60);
+
 		/* offers that stand are refused from now on: it is not paid */
-		request.next_wave_at = DT_NOEND;
-		request.decide_at = DT_NOEND;
-		request.expires_at = ClockNow() + SETTING_USECS(settings.payment_minutes, 60);
-		if (request.is_reservation)
-			request.expires_at = Min(request.expires_at, request.reservation_at);
-		RequestWriteWaves(&request);
+		RequestWait(&request, request.is_reservation ? Min(pay_by, request.reservation_at) : pay_by);
 		RequestTellOffered(&request);
 	}
 	RequestTellCustomer(&request, "paymentTakenBack");

@@ -25,6 +25,7 @@
 #include "base/money.h"
 #include "base/statement.h"
 #include "dispatch/request.h"
+#include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
 #include "payment/payment.h"
@@ -167,6 +168,7 @@ RequestRead(const pg_uuid_t *request_id, Request *request)
 	request->decide_at = KeyedTimeOr(&row, REQUEST_DECIDE_AT, DT_NOEND);
 	request->accepted_at = KeyedTimeOr(&row, REQUEST_ACCEPTED_AT, 0);
 	request->moved_at = KeyedTimeOr(&row, REQUEST_UPDATED_AT, DT_NOBEGIN);
+	request->as_of = ClockNow();
 	ReadOrder(request);
 }
 
@@ -274,6 +276,8 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 
 	request->status = pstrdup(to_status);
 	request->moved_at = ClockNow();
+	if (request->is_reservation && (RequestHasEnded(request) || strcmp(to_status, "completed") == 0))
+		ReservationEnd(request);
 	RequestData(request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonText(&data, "reason", reason);

@@ -42,6 +42,7 @@ typedef struct Request
 	bool		by_card;
 	bool		payment_verified;
 	int64		total;			/* centimes */
+	TimestampTz as_of;			/* when it was read, or what is done for it is due */
 } Request;
 
 /* Whose move it is, as washminute_data.request_transitions names it. */
@@ -81,7 +82,8 @@ extern void RequestCheckMove(const Request *request, const char *to_status,
 /*
  * Give a locked request to a washman who is locked too and has no job then: moves
  * it, makes the job, holds the commission, tells everybody.  Raises unless he may
- * have the job, and where he is the actor himself holds an offer that stands.  An
+ * have the job, and where he is the actor himself holds an offer that stands, or takes
+ * a reservation ahead of its offers.  An
  * operator may send one who is offline or has declined.
  */
 extern void RequestAssign(Request *request, const char *washman_id,
@@ -115,6 +117,9 @@ extern void RequestEndJob(const Request *request, const char *outcome,
  */
 extern void RequestCancelOrder(const Request *request, const char *actor_id,
 							   int64 fee);
+
+/* The actor's capacity as its customer, or as an administrator; WM_NOT_YOURS for anybody else. */
+extern const char *RequestCapacity(const Request *request, const char *actor_id);
 
 /* What the customer pays, in centimes, for a request that comes to nothing. */
 typedef struct Fee
@@ -183,6 +188,14 @@ extern void OfferToJoiner(const char *washman_id);
 
 /* Set when RequestsRunDue looks at the request next. */
 extern void RequestSetTimer(const pg_uuid_t *request_id, TimestampTz due_at);
+
+/* Is it a card job that is offered once it is paid, and is not? */
+#define RequestWaitsForPayment(request, settings) \
+	((request)->by_card && !(request)->payment_verified && \
+	 (settings)->card_dispatch == DISPATCH_AFTER_PAYMENT)
+
+/* It is not to be offered until something has it offered, and expires then. */
+extern void RequestWait(Request *request, TimestampTz expires_at);
 
 /* Write how far the offers have come, expires_at to decide_at, and the timer. */
 extern void RequestWriteWaves(const Request *request);

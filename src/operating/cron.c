@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/procarray.h"
@@ -33,6 +34,9 @@
 
 /* The job is run every minute; so many without a run are a finding. */
 #define PATIENCE (5 * USECS_PER_MINUTE)
+
+/* How long the history of its runs is kept. */
+#define HISTORY (2 * USECS_PER_DAY)
 
 static Statement select_launcher = {
 	"SELECT pid::pg_catalog.int8 FROM pg_catalog.pg_stat_activity"
@@ -52,6 +56,16 @@ static Statement select_last_run = {
 	"                      AND database = pg_catalog.current_database())"
 	"   AND d.status IN ('succeeded', 'failed')"
 	" ORDER BY d.runid DESC LIMIT 1"
+};
+
+/* of the oldest rows only, which the primary key finds */
+static Statement delete_history = {
+	"DELETE FROM cron.job_run_details"
+	" WHERE runid IN (SELECT runid FROM cron.job_run_details ORDER BY runid LIMIT 10000)"
+	"   AND end_time < $1"
+	"   AND jobid IN (SELECT jobid FROM cron.job WHERE jobname LIKE 'washminute %'"
+	"                    AND database = pg_catalog.current_database())",
+	1, {TIMESTAMPTZOID}
 };
 
 static int	launcher = 0;		/* to be told at commit; 0: none */
@@ -104,16 +118,33 @@ RunIsExpected(void)
 	return expected;
 }
 
+/* Does it keep a history of its runs in this database? */
+static bool
+HistoryIsHere(void)
+{
+	Oid			namespace = get_namespace_oid("cron", true);
+
+	return OidIsValid(namespace) && OidIsValid(get_relname_relid("job_run_details", namespace));
+}
+
+void
+CronCleanHistory(void)
+{
+	Arguments	arguments = {0};
+
+	if (!HistoryIsHere())
+		return;
+	ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp() - HISTORY));
+	StatementRun(&delete_history, &arguments);
+}
+
 const char *
 CronProblem(void)
 {
 	const char *log_run = GetConfigOption("cron.log_run", true, false);
-	Oid			namespace = get_namespace_oid("cron", true);
 
 	/* it tells of its runs in a table, unless it was told not to */
-	if (RecoveryInProgress() || log_run == NULL || strcmp(log_run, "on") != 0 ||
-		!OidIsValid(namespace) ||
-		!OidIsValid(get_relname_relid("job_run_details", namespace)))
+	if (RecoveryInProgress() || log_run == NULL || strcmp(log_run, "on") != 0 || !HistoryIsHere())
 		return NULL;
 	if (StatementRun(&select_last_run, NULL) == 0)
 		return RunIsExpected() ? "it never did" : NULL;

@@ -15,6 +15,12 @@
 extern void CronReloadAtCommit(void);
 
 /*
+ * Forget runs of our jobs that are some days old.  For a superuser; needs an SPI
+ * connection.
+ */
+extern void CronCleanHistory(void);
+
+/*
  * Why our job, which is in cron.job, does not do its work; NULL where it does, or
  * where that cannot be known (yet).  For a superuser; needs an SPI connection and
  * READY.

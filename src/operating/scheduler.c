@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 
 #include "base/clock.h"
 #include "base/command.h"
@@ -21,6 +22,8 @@
 #include "base/settings.h"
 #include "base/statement.h"
 #include "dispatch/due.h"
+#include "dispatch/reservation.h"
+#include "operating/cron.h"
 
 /* Rows that one call clears away, and requests that it looks at, at most. */
 #define CLEANING_BATCH 10000
@@ -49,9 +52,16 @@ CleanIdempotencyKeys(void)
 	StatementRun(&delete_old_keys, &arguments);
 }
 
+/* Is it the first minute of an hour, when what need not be done every minute is done? */
+static bool
+HourBegins(void)
+{
+	return ClockNow() % USECS_PER_HOUR < USECS_PER_MINUTE;
+}
+
 /*
- * run_due(): does what is due for requests and clears old idempotency keys; how
- * many requests expired.  Idle, with 0, in a copy of the database.
+ * run_due(): does what is due for requests and reservations, and clears away what is
+ * old; how many requests expired.  Idle, with 0, in a copy of the database.
  */
 static Datum
 run_due_body(FunctionCallInfo fcinfo)
@@ -62,7 +72,11 @@ run_due_body(FunctionCallInfo fcinfo)
 	if (InstanceIsCloned())
 		PG_RETURN_INT32(0);
 
+	if (HourBegins() && superuser())
+		CronCleanHistory();
 	IdentityBecomeOwner(&saved);
+	if (HourBegins())
+		(void) ReservationsResolve();
 	RequestsRunDue(DUE_BATCH, DT_NOEND, &counts);
 	CleanIdempotencyKeys();
 	IdentityRestore(&saved);

@@ -28,6 +28,7 @@
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "outbox/push.h"
+#include "outbox/text.h"
 
 typedef struct Template
 {
@@ -220,37 +221,6 @@ TemplateOfData(const char *data)
 	return template->title && template->body ? template : NULL;
 }
 
-/* Put members of the data in the places that a text leaves for them. */
-static char *
-TemplateFill(const char *text, Jsonb *data)
-{
-	StringInfoData filled;
-
-	initStringInfo(&filled);
-	for (const char *p = text; *p != '\0';)
-	{
-		const char *end = *p == '{' ? strchr(p, '}') : NULL;
-		const char *bar;
-		char	   *name;
-		char	   *value;
-
-		if (end == NULL)
-		{
-			appendStringInfoChar(&filled, *p++);
-			continue;
-		}
-		bar = memchr(p, '|', end - p);
-		name = pnstrdup(p + 1, (bar ? bar : end) - (p + 1));
-		value = JsonMemberText(data, name);
-		if (value != NULL)
-			appendStringInfoString(&filled, value);
-		else if (bar != NULL)
-			appendBinaryStringInfo(&filled, bar + 1, end - bar - 1);
-		p = end + 1;
-	}
-	return filled.data;
-}
-
 /* The data that the app gets: the message's, and which event it is, which comes last to count. */
 static char *
 PushData(const Message *message)
@@ -285,8 +255,8 @@ PushJson(const Message *message, const Template *template, const char *token)
 
 	JsonOpen(&json);
 	JsonText(&json, "to", token);
-	JsonText(&json, "title", data ? TemplateFill(template->title, data) : template->title);
-	JsonText(&json, "body", data ? TemplateFill(template->body, data) : template->body);
+	JsonText(&json, "title", data ? TextFill(template->title, template->locale, data) : template->title);
+	JsonText(&json, "body", data ? TextFill(template->body, template->locale, data) : template->body);
 	JsonObjectMember(&json, "data", PushData(message));
 	JsonText(&json, "sound", "default");
 	JsonText(&json, "priority", template->priority);

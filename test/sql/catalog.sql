@@ -27,7 +27,7 @@ SELECT oid::regprocedure AS function, CASE provolatile WHEN 'i' THEN 'immutable'
 -- functions that take the latest snapshot, which no parallel query allows, are unsafe
 SELECT oid::regprocedure FROM our_functions
  WHERE (provolatile <> 'v' AND proparallel = 'u')
-    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute_api.balance'::regproc))
+    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute._washman_position'::regproc, 'washminute.open_reservations'::regproc, 'washminute_api.balance'::regproc))
  ORDER BY oid::regprocedure::text COLLATE "C";
 SELECT oid::regprocedure FROM our_functions WHERE provolatile = 'v' AND prorettype <> 'boolean'::regtype AND proparallel <> 'u' AND proname <> 'raise';
 
@@ -42,7 +42,7 @@ SELECT oid::regprocedure, proconfig FROM our_functions
      'washminute.report_location(text,double precision,double precision,double precision,timestamp with time zone)',
      'washminute.report_locations(text[],double precision[],double precision[],timestamp with time zone[])',
      'washminute.nearby_washmen(double precision,double precision,double precision,double precision,double precision,integer,interval)',
-     'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
+     'washminute.fill_text(text,text,jsonb)', 'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c
  WHERE c LIKE 'search\_path=%' AND NOT EXISTS (SELECT WHERE c ~ '^search_path=("?(pg_catalog|washminute|public)"?, )*pg_temp$');

@@ -40,6 +40,7 @@ END
 $$;
 SELECT pg_temp.charge('invariants_charged', 'INVARIANTS4'), pg_temp.charge('invariants_offset', 'INVARIANTS5');
 SELECT test_helpers.cancel('invariants_offset', 'invariants_c');
+SELECT test_helpers.book('invariants_reserved', 'invariants_c', '{exterior}', -6.91, 32.88, 'cash', '2026-06-09 15:00+00');
 SELECT * FROM washminute.check_invariants();
 
 -- makes a change, tells what is found, and undoes the change
@@ -76,7 +77,7 @@ INSERT INTO changes VALUES
      VALUES (test_helpers.request('invariants_pending'), 'invariants_3', '[2030-01-01,2030-01-02)', 0, 0, now())$$),
   (6, 'a request that was done has exactly one job with that outcome',
    $$UPDATE washminute_data.jobs SET outcome = 'given_back' WHERE request_id = test_helpers.request('invariants_done')$$),
-  (7, 'the washman of a job was offered the request, or given it by an operator',
+  (7, 'the washman of a job was offered the request, given it by an operator, or took a reservation ahead',
    $$DELETE FROM washminute_data.offers WHERE request_id = test_helpers.request('invariants_taken') AND washman_id = 'invariants_1'$$),
   (8, 'the last move in the event log is to the present status',
    $$DELETE FROM washminute_data.events WHERE request_id = test_helpers.request('invariants_taken') AND event = 'washmanAssigned'$$),
@@ -231,7 +232,17 @@ INSERT INTO changes VALUES
    $$UPDATE washminute_data.transfers SET credit_account = 'card_clearing' WHERE order_id = test_helpers.order_of('invariants_offset') AND purpose = 'refund_offset'$$),
   (77, 'transfers are between the accounts of their purpose',
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id)
-     VALUES (now(), 'card_clearing', 'platform_revenue', 1, 'surplus', test_helpers.order_of('invariants_charged'))$$);
+     VALUES (now(), 'card_clearing', 'platform_revenue', 1, 'surplus', test_helpers.order_of('invariants_charged'))$$),
+  (78, 'a reserved request and its reservation tell the same time, live until it ends',
+   $$UPDATE washminute_data.washing_requests SET reservation_at = reservation_at + '1 minute' WHERE request_id = test_helpers.request('invariants_reserved')$$),
+  (79, 'a reserved request and its reservation tell the same time, live until it ends',
+   $$UPDATE washminute_data.reservations SET live = false WHERE request_id = test_helpers.request('invariants_reserved')$$),
+  (80, 'a reserved request and its reservation tell the same time, live until it ends',
+   $$DELETE FROM washminute_data.reservations WHERE request_id = test_helpers.request('invariants_reserved')$$),
+  (81, 'a reservation that can be offered has its stages, and none is ahead of one that has ended',
+   $$DELETE FROM washminute_data.reservation_stages WHERE request_id = test_helpers.request('invariants_reserved') AND stage = 'reminder'$$),
+  (82, 'a reservation that can be offered has its stages, and none is ahead of one that has ended',
+   $$UPDATE washminute_data.reservations SET live = false WHERE request_id = test_helpers.request('invariants_reserved')$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
@@ -244,7 +255,7 @@ SELECT count(*) AS invariants FROM regexp_matches((SELECT prosrc FROM pg_proc WH
 
 -- nothing of it is left
 SELECT * FROM washminute.check_invariants();
-SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid', 'invariants_begun', 'invariants_charged']) AS name;
+SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid', 'invariants_begun', 'invariants_charged', 'invariants_reserved']) AS name;
 SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT * FROM washminute.check_invariants();
 -- tests that come after this one empty the queue, in which what is open must be

@@ -551,7 +551,7 @@ BEGIN
             FROM washminute_data.washing_requests AS r WHERE r.request_id = test_helpers.request('payment_' || name));
 END
 $$;
-SELECT pg_temp.book('after'), pg_temp.book('after_unpaid'), pg_temp.book('later', reservation_at => '17:00'), pg_temp.book('later_unpaid', reservation_at => '17:00'), pg_temp.book('later_cash', 'cash', '17:00');
+SELECT pg_temp.book('after'), pg_temp.book('after_unpaid'), pg_temp.book('later', reservation_at => '17:00'), pg_temp.book('later_unpaid', reservation_at => '17:30'), pg_temp.book('later_cash', 'cash', '18:00');
 SELECT name, pg_temp.offered(name) FROM unnest('{after,after_unpaid,later,later_unpaid,later_cash}'::text[]) AS name;
 -- nobody can be sent meanwhile, not by an operator either
 SELECT test_helpers.accept('payment_after', 'payment_1');

@@ -238,7 +238,7 @@ SELECT pg_temp.accept('sent', 'h7');
 SELECT test_helpers.cancel('waves_sent', 'waves_c');
 SELECT pg_temp.leave();
 
--- a reservation: far ahead it is offered again as the time comes near, and after its time it begins now
+-- a reservation: far ahead it waits for its stages, and after its time it begins now
 SELECT pg_temp.clock('11:30');
 SELECT pg_temp.come('h7', 15000), pg_temp.come('h8', 100);
 SELECT test_helpers.book('waves_ahead', 'waves_c', '{exterior}', -1.91, 34.68, 'cash', '2026-09-02 11:30+00');

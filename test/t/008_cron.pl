@@ -22,6 +22,17 @@ $node->safe_psql('postgres', 'SELECT washminute.setup()');
 is_query($node, "SELECT count(*) FROM cron.job", 1, 'once');
 is_query($node, $no_job, 0, 'doctor() is content');
 
+$node->safe_psql('postgres', 'SELECT washminute.schedule_jobs()');
+is_query($node, "SELECT count(*) FROM cron.job", 1, 'schedule_jobs() makes no second one');
+is_query($node, 'SELECT washminute.unschedule_jobs(), washminute.unschedule_jobs()', '1|0', 'unschedule_jobs() takes it out');
+$node->safe_psql('postgres', 'SELECT washminute.schedule_jobs()');
+is_query($node, $jobs, "washminute run_due|* * * * *|SELECT washminute.run_due()|postgres|$superuser|t", 'schedule_jobs() brings it back');
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', 'CREATE EXTENSION washminute CASCADE; SELECT washminute.setup()');
+is_refused($node, 'SELECT washminute.schedule_jobs()', 'PT503', qr/^WM_CRON_MISSING .*schedule_in_database.*elsewhere/,
+	'where pg_cron is in another database the error tells what to run there', dbname => 'elsewhere');
+is_query($node, 'SELECT washminute.unschedule_jobs()', 0, 'and there is nothing to take out there', 'elsewhere');
+
 # a job of the user's, and one of ours that was lost
 $node->safe_psql('postgres', "SELECT cron.schedule('nightly', '0 3 * * *', 'VACUUM');
   SELECT cron.unschedule('washminute run_due')");
@@ -70,9 +81,19 @@ SQL
 $node->safe_psql('postgres', noon() . people(3) . booking('due', cash => '') . noon('1 hour'));
 is_query($node, "SELECT status FROM washminute_data.washing_requests", 'pending', 'a request is due');
 
+# and so is a reservation, half an hour before it begins
+$node->safe_psql('postgres', noon() . <<'SQL' . noon('1 hour'));
+SELECT washminute.upsert_user('yasmine', 'customer');
+SELECT FROM washminute.create_booking('yasmine', '{exterior}', -7.61, 33.59, 'Rue 2', 'cash', washminute.now() + '90 minutes');
+SELECT washminute.report_location('w1', -7.61, 33.59), washminute.set_washman_status('w1', 'online');
+SQL
+my $told = "SELECT count(*) FROM washminute_data.events WHERE event = 'upcomingReservation'";
+is_query($node, $told, 0, 'a reservation is due');
+
 # pg_cron begins its jobs at full minutes
 local $PostgreSQL::Test::Utils::timeout_default = 75;
-becomes($node, "SELECT status FROM washminute_data.washing_requests", 'expired', 'the job expires it');
+becomes($node, "SELECT status FROM washminute_data.washing_requests WHERE reservation_at IS NULL", 'expired', 'the job expires it');
+is_query($node, $told, 1, 'and offers the reservation');
 is_query($node, 'SELECT * FROM public.seen', 'washminute_owner|boss|no',
 	'as washminute_owner, who cannot become anybody else');
 becomes($node, "SELECT DISTINCT status, username FROM cron.job_run_details
@@ -104,6 +125,18 @@ $node->safe_psql('postgres', 'DELETE FROM cron.job_run_details');
 is_query($node, $idle, 'pg_cron does not run washminute: it never did', 'runs: there was none');
 $node->safe_psql('postgres', sprintf($later, '4 minutes'));
 is_query($node, $idle, '', 'runs: and none was to be expected yet');
+
+# old runs go at the beginning of an hour, ours alone
+$node->safe_psql('postgres', <<'SQL');
+INSERT INTO cron.job_run_details (jobid, runid, end_time)
+SELECT j.jobid, (CASE j.jobname WHEN 'nightly' THEN 10000 ELSE 20000 END) + age.days, now() - age.days * interval '1 day'
+  FROM cron.job AS j, unnest('{1,3}'::int[]) AS age (days);
+SELECT washminute.set_clock('2027-03-01 10:01+00', 0);
+SELECT washminute.run_due();
+SQL
+is_query($node, 'SELECT count(*) FROM cron.job_run_details WHERE runid >= 10000', 4, 'history: it stays all the hour');
+$node->safe_psql('postgres', "SELECT washminute.set_clock('2027-03-01 11:00+00', 0); SELECT washminute.run_due()");
+is_query($node, 'SELECT string_agg(runid::text, chr(32) ORDER BY runid) FROM cron.job_run_details WHERE runid >= 10000', '10001 10003 20001', 'history: and goes then');
 
 # outside the job the caller is himself again
 is_query($node, 'SELECT washminute.run_due(); SELECT CURRENT_USER', "0\n$superuser", 'run_due() leaves the caller as he was');

@@ -1,0 +1,69 @@
+-- Reservations: what is due before they begin, and another time for one.
+
+CREATE OR REPLACE FUNCTION washminute.notify_due_reservations(as_of timestamptz DEFAULT NULL)
+RETURNS integer
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_notify_due_reservations';
+COMMENT ON FUNCTION washminute.notify_due_reservations(timestamptz) IS
+  'Does what is due for reservations as of a time (NULL: washminute.now()), at most 500 of them in a call: offers them to washmen near, 30, 15 and 5 minutes before they begin, and reminds of those accepted early; each stage once. Returns how many stages somebody was told of. The worker does the same when it is due, and run_due() every minute.';
+
+CREATE OR REPLACE FUNCTION washminute.reschedule_request(request_id uuid, actor_id text, reservation_at timestamptz)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_reschedule_request';
+COMMENT ON FUNCTION washminute.reschedule_request(uuid, text, timestamptz) IS
+  'The customer, or an administrator, moves a reservation that has not begun to another time; a washman who has accepted it keeps it if he is free then. What was due before the old time is due before the new one. The same time again does nothing.';
+
+CREATE OR REPLACE FUNCTION washminute.resolve_reservations() RETURNS integer
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_resolve_reservations';
+COMMENT ON FUNCTION washminute.resolve_reservations() IS
+  'After the rules of a time zone have changed: reservations keep their time by the zone''s clock, and what is due before moves with it. At most 1000 in a call; returns how many moved. run_due() does it every hour.';
+
+CREATE OR REPLACE FUNCTION washminute._widest_ring() RETURNS double precision
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path FROM CURRENT
+AS $$
+  SELECT pg_catalog.max(v.value)::double precision
+    FROM (SELECT s.value FROM washminute_data.settings AS s WHERE s.name = 'radius_limit_m'
+          UNION ALL
+          SELECT z.value FROM washminute_data.zone_settings AS z WHERE z.name = 'radius_limit_m') AS v
+$$;
+COMMENT ON FUNCTION washminute._widest_ring() IS 'Internal: the greatest radius_limit_m of all zones, in metres.';
+
+CREATE OR REPLACE FUNCTION washminute._washman_position(washman_id text)
+RETURNS TABLE (longitude double precision, latitude double precision, located_at timestamptz)
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 1
+SET search_path FROM CURRENT
+AS 'MODULE_PATHNAME', 'washminute_washman_position';
+COMMENT ON FUNCTION washminute._washman_position(text) IS
+  'Internal: where a washman is, of the live index, or of the table where that is not there; no row where nobody knows.';
+
+CREATE OR REPLACE FUNCTION washminute.open_reservations(washman_id text)
+RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
+               services text[], earnings numeric, payment_method text, reservation_at timestamptz)
+LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10
+SET search_path FROM CURRENT
+AS $$
+  SELECT r.request_id, t.customer_first_name, t.neighbourhood, near.distance_m,
+         t.services, t.earnings, t.payment_method, r.reservation_at
+    FROM (SELECT ST_SetSRID(ST_MakePoint(w.longitude, w.latitude), 4326)::geography AS place
+            FROM washminute._washman_position(open_reservations.washman_id) AS w) AS p
+    JOIN washminute_data.request_timers AS i ON ST_DWithin(i.place, p.place, washminute._widest_ring())
+    JOIN washminute_data.washing_requests AS r ON r.request_id = i.request_id
+    JOIN washminute_data.reservations AS v ON v.request_id = r.request_id AND v.live
+    LEFT JOIN washminute_data.offers AS f
+           ON f.request_id = r.request_id AND f.washman_id = open_reservations.washman_id,
+         LATERAL (SELECT ST_Distance(i.place, p.place)) AS near (distance_m),
+         LATERAL washminute._request_told(r.request_id, open_reservations.washman_id) AS t
+   WHERE r.status = 'pending' AND r.reservation_at > washminute.now() AND r.expires_at > washminute.now()
+     AND r.customer_id <> open_reservations.washman_id AND f.declined_at IS NULL
+     AND EXISTS (SELECT FROM washminute_data.reservation_stages AS s WHERE s.request_id = r.request_id)
+     AND near.distance_m <= washminute._zone_setting(r.zone_code, 'radius_limit_m')
+   ORDER BY r.reservation_at, near.distance_m LIMIT 100
+$$;
+COMMENT ON FUNCTION washminute.open_reservations(text) IS
+  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before; the next first, at most 100.';
