@@ -144,3 +144,16 @@ COMMENT ON COLUMN washminute_api.payments.refunds IS 'MAD that go back, or have 
 COMMENT ON COLUMN washminute_api.payments.created_at IS 'When it was begun.';
 COMMENT ON COLUMN washminute_api.payments.updated_at IS 'When it last changed.';
 GRANT SELECT ON washminute_api.payments TO washminute_customer, washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.cards WITH (security_invoker = true) AS
+  SELECT c.card_id, c.brand, c.last4, c.holder, c.created_at
+    FROM washminute_data.cards AS c
+   WHERE c.removed_at IS NULL;
+COMMENT ON VIEW washminute_api.cards IS 'My saved cards.';
+COMMENT ON COLUMN washminute_api.cards.card_id IS 'Id for programs: begin_payment''s saved_card_id.';
+COMMENT ON COLUMN washminute_api.cards.brand IS
+  'cmi, visa, mastercard, amex, diners, discover, jcb, unionpay, maestro, mir or other.';
+COMMENT ON COLUMN washminute_api.cards.last4 IS 'The last four digits of its number.';
+COMMENT ON COLUMN washminute_api.cards.holder IS 'The holder''s name, where it is known.';
+COMMENT ON COLUMN washminute_api.cards.created_at IS 'When it was saved.';
+GRANT SELECT ON washminute_api.cards TO washminute_customer;

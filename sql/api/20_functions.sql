@@ -286,7 +286,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION washminute_api.begin_payment(uuid, text, boolean, uuid) IS
-  'Pay an order of mine by card. Where link is still null, wait_for_payment_link gives it in one more call.';
+  'Pay an order of mine by card. Where link is still null, wait_for_payment_link gives it in one more call. save_card has the gateway''s page offer to keep the card; saved_card_id is one of cards, which is charged without that page.';
 
 CREATE OR REPLACE FUNCTION washminute_api.wait_for_payment_link(payment_id uuid, timeout interval DEFAULT '10 s') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -314,6 +314,17 @@ END
 $$;
 COMMENT ON FUNCTION washminute_api.request_refund(uuid, numeric, text, text) IS
   'An administrator pays an amount (MAD) of a payment back.';
+
+CREATE OR REPLACE FUNCTION washminute_api.remove_card(card_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.remove_card(washminute.require_caller(), card_id);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.remove_card(uuid) IS
+  'Forget a saved card of mine.';
 
 CREATE OR REPLACE FUNCTION washminute_api.payment_callback(token text, body text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -351,7 +362,7 @@ REVOKE ALL ON FUNCTION
   washminute_api.set_status(text), washminute_api.balance(),
   washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text),
   washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval),
-  washminute_api.request_refund(uuid, numeric, text, text),
+  washminute_api.request_refund(uuid, numeric, text, text), washminute_api.remove_card(uuid),
   washminute_api.payment_callback(text, text), washminute_api.payment_return(text)
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
@@ -359,7 +370,8 @@ GRANT EXECUTE ON FUNCTION
   TO washminute_customer, washminute_washman, washminute_admin;
 GRANT EXECUTE ON FUNCTION
   washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text),
-  washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval)
+  washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval),
+  washminute_api.remove_card(uuid)
   TO washminute_customer;
 GRANT EXECUTE ON FUNCTION
   washminute_api.payment_callback(text, text), washminute_api.payment_return(text)

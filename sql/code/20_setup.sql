@@ -22,6 +22,8 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'refunds'),
   ('table', 'washminute_data', 'payment_observations'),
   ('table', 'washminute_data', 'payment_exceptions'),
+  ('table', 'washminute_data', 'card_clients'),
+  ('table', 'washminute_data', 'cards'),
   ('table', 'washminute_data', 'orders'),
   ('table', 'washminute_data', 'order_lines'),
   ('table', 'washminute_data', 'request_transitions'),
@@ -58,7 +60,8 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('view', 'washminute_api', 'statement'),
   ('view', 'washminute_api', 'payouts'),
   ('view', 'washminute_api', 'receivables'),
-  ('view', 'washminute_api', 'payments');
+  ('view', 'washminute_api', 'payments'),
+  ('view', 'washminute_api', 'cards');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_data', 'guard_request_status', ''),
   ('function', 'washminute_data', 'guard_append_only', ''),
@@ -98,6 +101,7 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_api', 'begin_payment', 'uuid, text, boolean, uuid'),
   ('function', 'washminute_api', 'wait_for_payment_link', 'uuid, interval'),
   ('function', 'washminute_api', 'request_refund', 'uuid, numeric, text, text'),
+  ('function', 'washminute_api', 'remove_card', 'uuid'),
   ('function', 'washminute_api', 'payment_callback', 'text, text'),
   ('function', 'washminute_api', 'payment_return', 'text'),
   ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
@@ -135,6 +139,7 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'receivables_read_all', 'receivables'),
   ('policy', 'washminute_data', 'payments_read_own', 'payments'),
   ('policy', 'washminute_data', 'payments_read_all', 'payments'),
+  ('policy', 'washminute_data', 'cards_read_own', 'cards'),
   ('policy', 'washminute_data', 'refunds_read_all', 'refunds'),
   ('policy', 'washminute_data', 'payment_exceptions_read_all', 'payment_exceptions'),
   ('policy', 'washminute_data', 'offers_read_all', 'offers');

@@ -7,7 +7,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_begin_payment';
 COMMENT ON FUNCTION washminute.begin_payment(uuid, text, text, boolean, uuid) IS
-  'The customer wants to pay an order by card: its payment, with the link of the gateway''s page once that is there (NULL before). One attempt at a time is under way, whoever calls how often. The same idempotency key and arguments give the same payment.';
+  'The customer wants to pay an order by card: its payment, with the link of the gateway''s page once that is there (NULL before). One attempt at a time is under way, whoever calls how often. save_card has the page offer to keep the card; saved_card_id is a card that was kept, which is charged without the page. The same idempotency key and arguments give the same payment.';
 
 CREATE OR REPLACE FUNCTION washminute.wait_for_payment_link(payment_id uuid, timeout interval DEFAULT '10 s') RETURNS text
 LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -35,6 +35,8 @@ GRANT SELECT (receivable_id, debtor_id, order_id, amount, purpose, created_at, s
 
 GRANT SELECT (payment_id, order_id, customer_id, amount, status, reserved, created_at, updated_at)
   ON washminute_data.payments TO washminute_customer, washminute_admin;
+GRANT SELECT (card_id, customer_id, brand, last4, holder, created_at, removed_at)
+  ON washminute_data.cards TO washminute_customer;
 GRANT SELECT (refund_id, payment_id, amount, status, method, reason, requested_by, created_at, updated_at)
   ON washminute_data.refunds TO washminute_admin;
 GRANT SELECT (exception_id, kind, payment_id, attempt_id, refund_id, data, since, resolved_at, resolved_by, decision, reason)
@@ -111,6 +113,9 @@ CREATE POLICY payments_read_own ON washminute_data.payments
 CREATE POLICY payments_read_all ON washminute_data.payments
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY cards_read_own ON washminute_data.cards
+  FOR SELECT TO washminute_customer
+  USING (customer_id = (SELECT washminute.current_user_id()));
 CREATE POLICY refunds_read_all ON washminute_data.refunds
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);

@@ -28,7 +28,7 @@ static Statement select_attempt = {
 	"       a.gateway_order_id, a.amount, a.status, a.surplus, a.charged > 0, a.save_card, a.link,"
 	"       a.authorization_number, a.transaction_number, a.inquiry_number::pg_catalog.int8,"
 	"       a.confirmed_at IS NOT NULL, a.created_at, a.dispatched_at, a.final_at, p.ended,"
-	"       o.payment_verified, p.paid_by IS NOT DISTINCT FROM a.attempt_id, a.nonce"
+	"       o.payment_verified, p.paid_by IS NOT DISTINCT FROM a.attempt_id, a.nonce, a.card_id"
 	"  FROM washminute_data.payment_attempts AS a"
 	"  JOIN washminute_data.payments AS p ON p.payment_id = a.payment_id"
 	"  JOIN washminute_data.orders AS o ON o.order_id = p.order_id"
@@ -47,10 +47,10 @@ static Statement select_request = {
 
 static Statement insert_attempt = {
 	"INSERT INTO washminute_data.payment_attempts"
-	"  (attempt_id, payment_id, number, gateway_order_id, amount, save_card, nonce, created_at, updated_at)"
-	" SELECT $1, $2, COALESCE(pg_catalog.max(a.number), 0) + 1, $3, $4, $5, $6, $7, $7"
+	"  (attempt_id, payment_id, number, gateway_order_id, amount, save_card, card_id, nonce, created_at, updated_at)"
+	" SELECT $1, $2, COALESCE(pg_catalog.max(a.number), 0) + 1, $3, $4, $5, $6, $7, $8, $8"
 	"   FROM washminute_data.payment_attempts AS a WHERE a.payment_id = $2",
-	7, {UUIDOID, UUIDOID, TEXTOID, NUMERICOID, BOOLOID, BYTEAOID, TIMESTAMPTZOID}
+	8, {UUIDOID, UUIDOID, TEXTOID, NUMERICOID, BOOLOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID}
 };
 
 static Statement move_attempt = {
@@ -167,6 +167,9 @@ ReadRow(const pg_uuid_t *attempt_id, Attempt *attempt)
 		.paid_by_this = RowBool(0, 23)
 	};
 	memcpy(attempt->nonce, VARDATA_ANY(nonce), CALLBACK_NONCE_BYTES);
+	attempt->by_card = !RowIsNull(0, 25);
+	if (attempt->by_card)
+		attempt->card_id = *RowUuid(0, 25);
 }
 
 bool
@@ -288,7 +291,8 @@ QueueWork(const char *event, const char *name, const pg_uuid_t *id, int64 number
 }
 
 void
-AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card)
+AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card,
+			const pg_uuid_t *card_id)
 {
 	Datum		attempt_id = DirectFunctionCall1(gen_random_uuid, 0);
 	bytea	   *nonce = palloc(VARHDRSZ + CALLBACK_NONCE_BYTES);
@@ -302,11 +306,13 @@ AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card)
 	ArgumentText(&arguments, ReferenceMake(REFERENCE_MAX));
 	ArgumentDatum(&arguments, MoneyToNumeric(amount));
 	ArgumentDatum(&arguments, BoolGetDatum(save_card));
+	ArgumentDatumOrNull(&arguments, UUIDPGetDatum(card_id), card_id == NULL);
 	ArgumentDatum(&arguments, PointerGetDatum(nonce));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&insert_attempt, &arguments);
 	PaymentRefresh(payment_id);
-	QueueWork(GATEWAY_LINK, "attemptId", DatumGetUUIDP(attempt_id), 0, DT_NOBEGIN);
+	QueueWork(card_id != NULL ? GATEWAY_AUTHORIZE : GATEWAY_LINK, "attemptId",
+			  DatumGetUUIDP(attempt_id), 0, DT_NOBEGIN);
 }
 
 void
@@ -479,11 +485,12 @@ AttemptInquireLater(Attempt *attempt)
 	int			count = is_live ? lengthof(while_live) : lengthof(afterwards);
 	int64		age = (ClockNow() - since) / USECS_PER_SEC;
 
-	/* of which nobody has the link, nobody can pay any more */
-	if (!is_live && attempt->link == NULL && !attempt->charged)
+	/* of which nobody has the link, nobody can pay any more, unless a card was charged */
+	if (!is_live && attempt->link == NULL && !attempt->charged &&
+		(!attempt->by_card || attempt->dispatched_at == DT_NOEND))
 		return;
 
-	/* the customer waits for a link, which he gets once this one is known not to be paid */
+	/* the customer waits for a link, which he gets once this one is known not to be paid, or to be told */
 	if (is_live && attempt->link == NULL && age < SECS_PER_MINUTE)
 	{
 		AttemptInquireAt(attempt, ClockNow() + Max(1, Min(age, 5)) * USECS_PER_SEC);

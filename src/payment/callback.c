@@ -27,7 +27,7 @@
 #include "base/money.h"
 #include "base/secret.h"
 #include "base/statement.h"
-#include "payment/payment.h"
+#include "payment/card.h"
 
 /* Longest body of a callback, in bytes; those seen have some 400. */
 #define BODY_MAX 8192
@@ -166,6 +166,7 @@ Apply(Attempt *attempt, const NapsCallback *callback, const char *data)
 		if (NapsCentimes(callback->amount) == attempt->amount)
 		{
 			AttemptKeepNumbers(attempt, callback->authorization_number, callback->transaction_number);
+			CardSave(attempt, callback);
 			succeeded = AttemptSucceeded(attempt);
 		}
 		else

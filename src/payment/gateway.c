@@ -8,10 +8,13 @@
  *
  *		link		ask; an order id of which nobody has the link is given up, and the
  *					next attempt gets another one, since the same cannot be used again
+ *		authorization	ask, for as long as it takes; it is never sent again, and no other
+ *					attempt is made meanwhile
  *		status		ask again, by the schedule
  *		reversal	ask; where it did not happen it is sent once more, then a person decides
  *		refund		ask; a first refund is seen to have happened, all else a person decides
  *		capture		ask
+ *		deleteCardtoken	again, since no money moves
  *
  *-------------------------------------------------------------------------
  */
@@ -32,11 +35,15 @@
 #include "base/secret.h"
 #include "base/statement.h"
 #include "outbox/enqueue.h"
+#include "payment/card.h"
 #include "payment/gateway.h"
 #include "payment/inquiry.h"
 
 /* A link can be paid for as long as anybody has it; so long its callback is believed. */
 #define TOKEN_LIFE (180 * USECS_PER_DAY)
+
+/* When an answer that a card was charged is confirmed by an inquiry. */
+#define CONFIRM_AFTER (60 * USECS_PER_SEC)
 
 static Statement set_link = {
 	"UPDATE washminute_data.payment_attempts SET link = $2 WHERE attempt_id = $1",
@@ -62,22 +69,6 @@ UuidMember(Jsonb *object, const char *name)
 	ereport(WARNING,
 			(errmsg("washminute worker: a row of the lane payment has no %s", name)));
 	return NULL;
-}
-
-/* An opaque id of the customer's: whoever knew it would see the cards kept for it. */
-static char *
-ClientId(const char *customer_id, const char **problem)
-{
-	unsigned char key[SECRET_BYTES];
-	unsigned char digest[SECRET_BYTES];
-	char	   *id = palloc(33);
-
-	if (!SecretDerive("washminute naps client", key, problem))
-		return NULL;
-	SecretHmac(key, sizeof(key), customer_id, strlen(customer_id), digest);
-	for (int i = 0; i < 16; i++)
-		snprintf(id + 2 * i, 3, "%02x", digest[i]);
-	return id;
 }
 
 static char *
@@ -122,16 +113,16 @@ FillUrls(const Attempt *attempt, NapsOrder *order, const char **problem)
 		return false;
 	merchant_id = credentials.merchant_id;
 	CredentialsForget(&credentials);
-	order->client_id = attempt->save_card ? ClientId(attempt->customer_id, problem) : NULL;
+	order->client_id = attempt->save_card ? CardClientId(attempt->customer_id) : NULL;
 	order->callback_url = MakeUrl("/naps/cb/", TOKEN_CALLBACK, attempt, merchant_id, problem);
 	order->success_url = MakeUrl("/naps/return/", TOKEN_SUCCESS, attempt, merchant_id, problem);
 	order->fail_url = MakeUrl("/naps/return/", TOKEN_FAIL, attempt, merchant_id, problem);
-	return order->callback_url != NULL && order->success_url != NULL && order->fail_url != NULL &&
-		(order->client_id != NULL || !attempt->save_card);
+	return order->callback_url != NULL && order->success_url != NULL && order->fail_url != NULL;
 }
 
+/* A link is asked for, or a saved card charged. */
 static GatewayStep
-PrepareLink(Attempt *attempt, GatewayTask *task, const char **problem)
+PrepareSale(Attempt *attempt, GatewayTask *task, const char **problem)
 {
 	if (AttemptIsStatus(attempt, "dispatched"))
 	{
@@ -142,7 +133,9 @@ PrepareLink(Attempt *attempt, GatewayTask *task, const char **problem)
 	}
 	if (!AttemptIsStatus(attempt, "prepared"))
 		return GATEWAY_DROP;
-	if (attempt->payment_ended)
+	if (attempt->by_card)
+		task->order.card_token = CardToken(&attempt->card_id);
+	if (attempt->payment_ended || (attempt->by_card && task->order.card_token == NULL))
 	{
 		(void) AttemptMove(attempt, "expired");
 		return GATEWAY_DROP;
@@ -189,6 +182,15 @@ PrepareRefund(Refund *refund, GatewayTask *task)
 	return GATEWAY_SEND;
 }
 
+static GatewayStep
+PrepareForget(const pg_uuid_t *card_id, GatewayTask *task)
+{
+	task->call = NAPS_FORGET_CARD;
+	task->card_id = *card_id;
+	task->order.card_token = CardTokenToForget(card_id);
+	return task->order.card_token != NULL ? GATEWAY_SEND : GATEWAY_DROP;
+}
+
 GatewayStep
 GatewayPrepare(const char *event, const char *data, GatewayTask *task, const char **problem)
 {
@@ -197,7 +199,8 @@ GatewayPrepare(const char *event, const char *data, GatewayTask *task, const cha
 	Attempt		attempt;
 	Refund		refund;
 	bool		is_refund = strcmp(event, GATEWAY_REFUND) == 0;
-	pg_uuid_t  *id = UuidMember(object, is_refund ? "refundId" : "attemptId");
+	bool		is_card = strcmp(event, GATEWAY_FORGET) == 0;
+	pg_uuid_t  *id = UuidMember(object, is_refund ? "refundId" : is_card ? "cardId" : "attemptId");
 	char	   *number;
 
 	*task = (GatewayTask) {.error = ""};
@@ -205,6 +208,8 @@ GatewayPrepare(const char *event, const char *data, GatewayTask *task, const cha
 	if (id == NULL)
 		return GATEWAY_DROP;
 	ForceSyncCommit();
+	if (is_card)
+		return PrepareForget(id, task);
 	if (is_refund)
 	{
 		if (!RefundReadIfFree(id, &refund, &is_free))
@@ -214,10 +219,10 @@ GatewayPrepare(const char *event, const char *data, GatewayTask *task, const cha
 	if (!AttemptLockIfFree(id, &attempt, &is_free))
 		return is_free ? GATEWAY_DROP : GATEWAY_WAIT;
 	FillOrder(&attempt, task);
-	if (strcmp(event, GATEWAY_LINK) == 0)
+	if (strcmp(event, GATEWAY_LINK) == 0 || strcmp(event, GATEWAY_AUTHORIZE) == 0)
 	{
-		task->call = NAPS_LINK;
-		return PrepareLink(&attempt, task, problem);
+		task->call = attempt.by_card ? NAPS_AUTHORIZATION : NAPS_LINK;
+		return PrepareSale(&attempt, task, problem);
 	}
 	if (strcmp(event, GATEWAY_CAPTURE) == 0)
 	{
@@ -248,22 +253,44 @@ AnswerData(const GatewayTask *task)
 	return JsonClose(&data);
 }
 
+/* The customer gets a link: of the gateway's page, or of his bank's. */
 static void
-RecordLink(Attempt *attempt, const GatewayTask *task)
+GiveLink(Attempt *attempt, const char *link)
 {
 	Arguments	arguments = {0};
+
+	if (!AttemptMove(attempt, "awaiting"))
+		return;					/* paid already, or seen to be */
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	ArgumentText(&arguments, link);
+	StatementRunOne(&set_link, &arguments);
+	attempt->link = pstrdup(link);
+	AttemptInquireLater(attempt);
+}
+
+/* A saved card was charged.  No callback follows, so that surplus money goes back from here. */
+static void
+CardCharged(Attempt *attempt, const NapsAnswer *answer)
+{
+	AttemptKeepNumbers(attempt, answer->authorization_number, answer->transaction_number);
+	AttemptInquireAt(attempt, AttemptSucceeded(attempt) ? ClockNow() + CONFIRM_AFTER : DT_NOBEGIN);
+}
+
+static void
+RecordSale(Attempt *attempt, const GatewayTask *task)
+{
 	JsonObject	data;
 
 	switch (task->answer.meaning)
 	{
 		case NAPS_DONE:
-			if (!AttemptMove(attempt, "awaiting"))
-				break;			/* paid already, or seen to be */
-			ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
-			ArgumentText(&arguments, task->answer.link);
-			StatementRunOne(&set_link, &arguments);
-			attempt->link = task->answer.link;
-			AttemptInquireLater(attempt);
+			if (task->call == NAPS_AUTHORIZATION)
+				CardCharged(attempt, &task->answer);
+			else
+				GiveLink(attempt, task->answer.link);
+			break;
+		case NAPS_CHALLENGE:
+			GiveLink(attempt, task->answer.link);
 			break;
 		case NAPS_REFUSED:
 			ereport(WARNING,
@@ -274,6 +301,8 @@ RecordLink(Attempt *attempt, const GatewayTask *task)
 			{
 				PaymentData(attempt, &data);
 				PaymentEvent(attempt, "paymentDeclined", JsonClose(&data));
+				if (attempt->by_card)
+					AttemptInquireLater(attempt);
 			}
 			break;
 		case NAPS_SESSION_OVER:
@@ -320,6 +349,7 @@ RecordRefund(Refund *refund, const GatewayTask *task)
 			/* it may be reversed already, by the gateway itself */
 			/* FALLTHROUGH */
 		case NAPS_IS_PAID:
+		case NAPS_CHALLENGE:
 		case NAPS_UNCLEAR:
 			RefundMove(refund, "unknown", NULL);
 			AttemptInquireAt(&refund->attempt, DT_NOBEGIN);
@@ -340,15 +370,23 @@ bool
 GatewayRecord(const GatewayTask *task)
 {
 	static const char *const sources[] = {
-		[NAPS_LINK] = "link", [NAPS_STATUS] = "inquiry", [NAPS_REVERSAL] = "reversal",
+		[NAPS_LINK] = "link", [NAPS_AUTHORIZATION] = "authorization", [NAPS_STATUS] = "inquiry", [NAPS_REVERSAL] = "reversal",
 		[NAPS_REFUND] = "refund", [NAPS_CAPTURE] = "capture"
 	};
 	bool		is_refund = task->call == NAPS_REVERSAL || task->call == NAPS_REFUND;
+	bool		is_sale = task->call == NAPS_LINK || task->call == NAPS_AUTHORIZATION;
 	bool		is_free;
 	Refund		refund;
 	Attempt		attempt;
 
 	ForceSyncCommit();
+	if (task->call == NAPS_FORGET_CARD)
+	{
+		/* refused: the gateway does not know it, so that nothing is left to be forgotten */
+		if (task->was_sent && (task->answer.meaning == NAPS_DONE || task->answer.meaning == NAPS_REFUSED))
+			CardForgotten(&task->card_id);
+		return true;
+	}
 	if (!(is_refund ? RefundReadIfFree(&task->refund_id, &refund, &is_free) :
 		  AttemptLockIfFree(&task->attempt_id, &attempt, &is_free)))
 		return is_free;			/* else there is no such row */
@@ -360,13 +398,13 @@ GatewayRecord(const GatewayTask *task)
 		/* the row comes again, and finds what it found the first time */
 		if (is_refund && strcmp(refund.status, "dispatched") == 0)
 			RefundMove(&refund, "requested", NULL);
-		else if (task->call == NAPS_LINK && AttemptIsStatus(&attempt, "dispatched"))
+		else if (is_sale && AttemptIsStatus(&attempt, "dispatched"))
 			(void) AttemptMove(&attempt, "prepared");
 	}
 	else if (is_refund)
 		RecordRefund(&refund, task);
-	else if (task->call == NAPS_LINK)
-		RecordLink(&attempt, task);
+	else if (is_sale)
+		RecordSale(&attempt, task);
 	else if (task->call == NAPS_CAPTURE)
 		RecordCapture(&attempt, task);
 	else if (task->answer.meaning != NAPS_SESSION_OVER && task->number == attempt.inquiry_number)

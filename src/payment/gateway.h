@@ -20,6 +20,7 @@ typedef struct GatewayTask
 	NapsCall	call;
 	pg_uuid_t	attempt_id;
 	pg_uuid_t	refund_id;		/* of a reversal or refund */
+	pg_uuid_t	card_id;		/* that is to be forgotten */
 	int			number;			/* of an inquiry */
 	int			session;		/* which one it was sent in */
 	NapsOrder	order;

@@ -199,7 +199,23 @@ GiveUp(Attempt *attempt)
 	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->payment_id));
 	StatementRunOne(&count_attempts, &arguments);
 	if (RowInt64(0, 1) < ATTEMPTS_MAX && !RowBool(0, 2))
-		AttemptMake(&attempt->payment_id, attempt->amount, attempt->save_card);
+		AttemptMake(&attempt->payment_id, attempt->amount, attempt->save_card, NULL);
+}
+
+/*
+ * A link was asked for, and not got.  A saved card is charged by the call itself, so that
+ * there is nothing to give up: another attempt might charge it twice.
+ */
+static bool
+IsWithoutLink(const Attempt *attempt)
+{
+	return AttemptIsStatus(attempt, "unknown") && attempt->link == NULL && !attempt->by_card;
+}
+
+static bool
+IsOld(const Attempt *attempt)
+{
+	return ClockNow() - attempt->created_at > PATIENCE;
 }
 
 /* It was charged, by the callback's word, and the gateway denies that. */
@@ -219,9 +235,10 @@ StillOpen(Attempt *attempt, const NapsAnswer *answer)
 {
 	if (IsDenied(attempt, answer))
 		return;
-	if (AttemptIsStatus(attempt, "unknown") && attempt->link == NULL)
+	if (IsWithoutLink(attempt))
 		GiveUp(attempt);
-	else if (AttemptIsLive(attempt) && attempt->payment_ended)
+	else if (AttemptIsLive(attempt) &&
+			 (attempt->payment_ended || (attempt->by_card && IsOld(attempt))))
 		(void) AttemptMove(attempt, "expired");
 	AttemptInquireLater(attempt);
 }
@@ -316,7 +333,7 @@ RefundDeclined(Attempt *attempt, const NapsAnswer *answer)
 static void
 CannotSay(Attempt *attempt, const NapsAnswer *answer)
 {
-	bool		is_old = ClockNow() - attempt->created_at > PATIENCE;
+	bool		is_old = IsOld(attempt);
 	Refund		refund;
 
 	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
@@ -326,12 +343,12 @@ CannotSay(Attempt *attempt, const NapsAnswer *answer)
 		AskAgain(attempt);
 		return;
 	}
-	if (AttemptIsStatus(attempt, "unknown") && attempt->link == NULL && answer->code != NULL)
+	if (IsWithoutLink(attempt) && answer->code != NULL)
 	{
 		/* whether it knows the order or not, nobody can pay it */
 		GiveUp(attempt);
 	}
-	else if (is_old && attempt->link != NULL && !attempt->is_confirmed)
+	else if (is_old && (attempt->link != NULL || attempt->by_card) && !attempt->is_confirmed)
 	{
 		/* it may be paid where we took it for over, or taken back where we were told of it */
 		JsonObject	data;

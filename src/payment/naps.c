@@ -24,14 +24,21 @@
 /* Longest code and text of the gateway's that is kept. */
 #define CODE_MAX 20
 #define TEXT_MAX 200
+#define NUMBER_MAX 40
+
+/* How many digits a card's number has. */
+#define CARD_DIGITS_MIN 12
+#define CARD_DIGITS_MAX 19
 
 static const char *const paths[] = {
 	[NAPS_SESSION] = "createtocken24",
 	[NAPS_LINK] = "linkpayment",
+	[NAPS_AUTHORIZATION] = "authorization",
 	[NAPS_STATUS] = "status",
 	[NAPS_REVERSAL] = "reversal",
 	[NAPS_REFUND] = "refund",
-	[NAPS_CAPTURE] = "capture"
+	[NAPS_CAPTURE] = "capture",
+	[NAPS_FORGET_CARD] = "deleteCardtoken"
 };
 
 const char *
@@ -99,10 +106,15 @@ OpenBody(JsonObject *body, const Credentials *credentials, const NapsOrder *orde
 	Member(body, "mac_value", MAC_OF(order->order_id, amount));
 }
 
+/*
+ * A sale, on the gateway's page or by a saved card.  Of the latter the gateway wants the
+ * members of a card to be there, and empty.
+ */
 static char *
-LinkBody(const Credentials *credentials, const NapsOrder *order, const char *session)
+SaleBody(const Credentials *credentials, const NapsOrder *order, const char *session)
 {
 	JsonObject	body;
+	bool		by_card = order->card_token != NULL;
 
 	OpenBody(&body, credentials, order, session);
 	Member(&body, "merchantname", credentials->merchant_name);
@@ -111,16 +123,36 @@ LinkBody(const Credentials *credentials, const NapsOrder *order, const char *ses
 	Member(&body, "transactiontype", "0");
 	Member(&body, "currency", NAPS_CURRENCY);
 	Member(&body, "capture", "Y");
-	Member(&body, "recurring", order->save_card ? "Y" : "N");
+	Member(&body, "recurring", order->save_card || by_card ? "Y" : "N");
 	/* a client's id alone makes the page offer to keep the card */
 	Member(&body, "id_client", order->save_card ? order->client_id : "");
-	Member(&body, "token", "");
+	Member(&body, "token", order->card_token);
 	Member(&body, "transactionid", "");
 	Member(&body, "promocode", "");
 	Member(&body, "callbackurl", order->callback_url);
 	Member(&body, "successURL", order->success_url);
 	Member(&body, "failURL", order->fail_url);
 	Member(&body, "auth3ds", "Y");
+	if (by_card)
+	{
+		Member(&body, "cardnumber", "");
+		Member(&body, "expirydate", "");
+		Member(&body, "cvv", "");
+		Member(&body, "holdername", "");
+	}
+	return JsonClose(&body);
+}
+
+static char *
+ForgetCardBody(const Credentials *credentials, const NapsOrder *order, const char *session)
+{
+	JsonObject	body;
+
+	JsonOpen(&body);
+	Member(&body, "merchantid", credentials->merchant_id);
+	Member(&body, "token", order->card_token);
+	Member(&body, "securtoken24", session);
+	Member(&body, "mac_value", MAC_OF(credentials->merchant_id, "0"));
 	return JsonClose(&body);
 }
 
@@ -132,8 +164,10 @@ NapsBody(NapsCall call, const Credentials *credentials, const NapsOrder *order,
 
 	if (call == NAPS_SESSION)
 		return SessionBody(credentials);
-	if (call == NAPS_LINK)
-		return LinkBody(credentials, order, session);
+	if (call == NAPS_LINK || call == NAPS_AUTHORIZATION)
+		return SaleBody(credentials, order, session);
+	if (call == NAPS_FORGET_CARD)
+		return ForgetCardBody(credentials, order, session);
 	OpenBody(&body, credentials, order, session);
 	Member(&body, "authnumber", order->authorization_number);
 	if (call == NAPS_STATUS)
@@ -146,7 +180,53 @@ NapsBody(NapsCall call, const Credentials *credentials, const NapsOrder *order,
 	return JsonClose(&body);
 }
 
-/* Text of the gateway's for people, cut and in printable ASCII. */
+/* Do so many digits, the others being left out, have the check digit of a card's number? */
+static bool
+IsCardNumber(const char *text, int length)
+{
+	int			sum = 0;
+	int			place = 0;
+
+	for (int i = length - 1; i >= 0; i--)
+	{
+		int			digit = text[i] - '0';
+
+		if (digit < 0 || digit > 9)
+			continue;
+		if (place++ % 2 == 1)
+			digit = digit * 2 - (digit > 4 ? 9 : 0);
+		sum += digit;
+	}
+	return place >= CARD_DIGITS_MIN && place <= CARD_DIGITS_MAX && sum % 10 == 0;
+}
+
+/*
+ * A card's number has no business in what the gateway says, and must not be kept should
+ * it stand there all the same: its digits become stars.
+ */
+static void
+MaskCardNumbers(char *text)
+{
+	for (char *at = text; *at != '\0';)
+	{
+		int			length = 0;
+
+		if (*at < '0' || *at > '9')
+		{
+			at++;
+			continue;
+		}
+		/* digits, with a blank or a dash between them here and there */
+		while ((at[length] >= '0' && at[length] <= '9') ||
+			   ((at[length] == ' ' || at[length] == '-') && at[length + 1] >= '0' && at[length + 1] <= '9'))
+			length++;
+		if (IsCardNumber(at, length))
+			memset(at, '*', length);
+		at += length;
+	}
+}
+
+/* Text of the gateway's, cut and in printable ASCII. */
 static char *
 Printable(const char *text, int most)
 {
@@ -161,6 +241,16 @@ Printable(const char *text, int most)
 	return copy;
 }
 
+/* The same, of what is said to people. */
+static char *
+PrintableText(const char *text)
+{
+	char	   *copy = Printable(text, TEXT_MAX);
+
+	if (copy != NULL)
+		MaskCardNumbers(copy);
+	return copy;
+}
 
 /* Does a text of the gateway's speak of that? */
 static bool
@@ -170,15 +260,39 @@ Says(const NapsAnswer *answer, const char *word)
 }
 
 /*
+ * A saved card is charged where the code is 00 and etataut, its state, is Y, which by
+ * itself says that it was processed.  C is a challenge, also with code 00.  N is an error, of which
+ * 17 and 82 (no CVV was sent) are known to come before anything is charged.  68 and 91
+ * are the switch's words for an answer that came too late or not at all.
+ */
+static NapsMeaning
+MeaningOfAuthorization(const NapsAnswer *answer, const char *state)
+{
+	bool		is_good = strcmp(answer->code, "00") == 0;
+
+	if (strcmp(state, "C") == 0)
+		return is_good && answer->link != NULL ? NAPS_CHALLENGE : NAPS_UNCLEAR;
+	if (strcmp(state, "Y") == 0)
+	{
+		if (is_good)
+			return NAPS_DONE;
+		return strlen(answer->code) != 2 || strcmp(answer->code, "68") == 0 ||
+			strcmp(answer->code, "91") == 0 ? NAPS_UNCLEAR : NAPS_REFUSED;
+	}
+	return strcmp(answer->code, "17") == 0 || strcmp(answer->code, "82") == 0 ?
+		NAPS_REFUSED : NAPS_UNCLEAR;
+}
+
+/*
  * Codes of the calls that act: 00 done; 16 paid already; 15, of a link, the merchant is
  * not set up; 17 a field is not valid or the order id was used; 96 the switch did not
  * answer.  Other codes are the switch's, and prove nothing of what moves money.  A session
  * that is over is told by text.
  */
 static NapsMeaning
-MeaningOf(NapsCall call, const NapsAnswer *answer)
+MeaningOf(NapsCall call, const NapsAnswer *answer, const char *state)
 {
-	if (strcmp(answer->code, "00") == 0)
+	if (strcmp(answer->code, "00") == 0 && call != NAPS_AUTHORIZATION)
 		return call == NAPS_LINK && answer->link == NULL ? NAPS_UNCLEAR : NAPS_DONE;
 	if (Says(answer, "ecurtoken") || Says(answer, "token expired"))
 		return NAPS_SESSION_OVER;
@@ -192,7 +306,18 @@ MeaningOf(NapsCall call, const NapsAnswer *answer)
 		return NAPS_UNCLEAR;	/* somebody sent it, perhaps we */
 	if (call == NAPS_REVERSAL && (Says(answer, "aptured") || Says(answer, "ettled")))
 		return NAPS_IS_CAPTURED;
+	if (call == NAPS_AUTHORIZATION)
+		return MeaningOfAuthorization(answer, state);
 	return call == NAPS_LINK || strcmp(answer->code, "17") == 0 ? NAPS_REFUSED : NAPS_UNCLEAR;
+}
+
+/* A member's text; NULL where it is empty or not there. */
+static char *
+Given(Jsonb *object, const char *name)
+{
+	char	   *text = JsonMemberText(object, name);
+
+	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
 void
@@ -206,10 +331,8 @@ NapsRead(NapsCall call, const char *body, NapsAnswer *answer)
 	if (call == NAPS_SESSION)
 	{
 		answer->code = Printable(JsonMemberText(object, "error_code"), CODE_MAX);
-		answer->text = Printable(JsonMemberText(object, "error_msg"), TEXT_MAX);
-		answer->session = JsonMemberText(object, "securtoken_24");
-		if (answer->session != NULL && answer->session[0] == '\0')
-			answer->session = NULL;
+		answer->text = PrintableText(JsonMemberText(object, "error_msg"));
+		answer->session = Given(object, "securtoken_24");
 		if (answer->session != NULL)
 			answer->meaning = NAPS_DONE;
 		else if (answer->code != NULL)
@@ -217,12 +340,16 @@ NapsRead(NapsCall call, const char *body, NapsAnswer *answer)
 		return;
 	}
 	answer->code = Printable(JsonMemberText(object, "statuscode"), CODE_MAX);
-	answer->text = Printable(JsonMemberText(object, "status"), TEXT_MAX);
+	answer->text = PrintableText(JsonMemberText(object, "status"));
 	if (call == NAPS_LINK)
+		answer->link = Given(object, "url");
+	else if (call == NAPS_AUTHORIZATION)
 	{
-		answer->link = JsonMemberText(object, "url");
-		if (answer->link != NULL && answer->link[0] == '\0')
-			answer->link = NULL;
+		answer->link = Given(object, "linkacs");
+		answer->authorization_number = Printable(Given(object, "authnumber"), NUMBER_MAX);
+		answer->transaction_number = Printable(Given(object, "transactionid"), NUMBER_MAX);
+		if (answer->transaction_number == NULL)
+			answer->transaction_number = Printable(Given(object, "paymentid"), NUMBER_MAX);
 	}
 	if (answer->code == NULL)
 		return;
@@ -230,7 +357,11 @@ NapsRead(NapsCall call, const char *body, NapsAnswer *answer)
 		answer->meaning = Says(answer, "ecurtoken") || Says(answer, "token expired") ?
 			NAPS_SESSION_OVER : NAPS_DONE;
 	else
-		answer->meaning = MeaningOf(call, answer);
+	{
+		char	   *state = JsonMemberText(object, "etataut");
+
+		answer->meaning = MeaningOf(call, answer, state != NULL ? state : "");
+	}
 }
 
 /*
@@ -331,12 +462,18 @@ NapsReadCallback(const char *body, NapsCallback *callback)
 		{"numAuto", &callback->authorization_number},
 		{"numTrans", &callback->transaction_number},
 		{"signature", &callback->signature},
-		{"codecmr", &callback->merchant_id}
+		{"codecmr", &callback->merchant_id},
+		{"token", &callback->card_token},
+		{"carte", &callback->card_number},
+		{"typecarte", &callback->card_type},
+		{"nomprenom", &callback->holder}
 	};
 
 	for (int i = 0; i < lengthof(fields); i++)
 		*fields[i].value = Printable(object != NULL ? JsonMemberText(object, fields[i].name) :
 									 FormValue(body, fields[i].name), TEXT_MAX);
+	if (callback->holder != NULL)
+		MaskCardNumbers(callback->holder);
 }
 
 /*

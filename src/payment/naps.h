@@ -26,10 +26,12 @@ typedef enum NapsCall
 {
 	NAPS_SESSION,
 	NAPS_LINK,
+	NAPS_AUTHORIZATION,			/* a saved card is charged */
 	NAPS_STATUS,
 	NAPS_REVERSAL,
 	NAPS_REFUND,
-	NAPS_CAPTURE
+	NAPS_CAPTURE,
+	NAPS_FORGET_CARD
 } NapsCall;
 
 /* What a call is about; texts may be NULL. */
@@ -41,6 +43,7 @@ typedef struct NapsOrder
 	const char *transaction_number;
 	bool		save_card;
 	const char *client_id;		/* opaque; whose saved cards the page offers */
+	const char *card_token;		/* of a saved card */
 	const char *callback_url;
 	const char *success_url;
 	const char *fail_url;
@@ -65,6 +68,7 @@ typedef enum NapsMeaning
 {
 	NAPS_DONE,					/* the call had its effect */
 	NAPS_REFUSED,				/* it had none, and never will */
+	NAPS_CHALLENGE,				/* the customer's bank asks him first, on a page of its own */
 	NAPS_IS_CAPTURED,			/* a reversal came too late */
 	NAPS_IS_PAID,				/* that order was paid already */
 	NAPS_SESSION_OVER,			/* the session is not valid (any more) */
@@ -77,7 +81,9 @@ typedef struct NapsAnswer
 	NapsMeaning meaning;
 	char	   *code;			/* the gateway's; NULL: none came */
 	char	   *text;			/* what it says besides, or NULL */
-	char	   *link;			/* of NAPS_LINK */
+	char	   *link;			/* of NAPS_LINK, and of a challenge */
+	char	   *authorization_number;	/* of NAPS_AUTHORIZATION, as the next; or NULL */
+	char	   *transaction_number;
 	char	   *session;		/* of NAPS_SESSION */
 } NapsAnswer;
 
@@ -111,6 +117,10 @@ typedef struct NapsCallback
 	char	   *transaction_number; /* numTrans */
 	char	   *signature;
 	char	   *merchant_id;	/* codecmr; not always there */
+	char	   *card_token;		/* token: empty unless a card was saved just now */
+	char	   *card_number;	/* carte: the first six and the last four digits */
+	char	   *card_type;		/* typecarte: the gateway's number of the brand */
+	char	   *holder;			/* nomprenom; not always there */
 } NapsCallback;
 
 /* Read a callback's body, a form or JSON; what is missing is NULL. */

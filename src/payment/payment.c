@@ -31,7 +31,7 @@
 #include "base/statement.h"
 #include "base/user.h"
 #include "outbox/enqueue.h"
-#include "payment/payment.h"
+#include "payment/card.h"
 
 /* How often wait_for_payment_link() looks, at first and then, and how long it does at most. */
 #define LOOK_FIRST_MS 20
@@ -170,7 +170,7 @@ InsertPayment(const Order *order)
 
 /* The payment of a locked order, and an attempt of it that is under way. */
 static void
-BeginPayment(const Order *order, bool save_card)
+BeginPayment(const Order *order, bool save_card, const pg_uuid_t *card_id)
 {
 	Arguments	arguments = {0};
 	pg_uuid_t  *payment_id;
@@ -185,7 +185,7 @@ BeginPayment(const Order *order, bool save_card)
 	/* charged, and not as it should have been: not again before somebody has looked */
 	if (!is_new && strcmp(RowText(0, 2), "on_hold") == 0)
 		ErrorRaiseText(WM_PAYMENT_STATE, "status", "on_hold");
-	AttemptMake(payment_id, order->total, save_card);
+	AttemptMake(payment_id, order->total, save_card, card_id);
 
 	JsonOpen(&data);
 	JsonUuid(&data, "orderId", &order->order_id);
@@ -208,7 +208,7 @@ ReturnPayment(FunctionCallInfo fcinfo)
 /*
  * begin_payment(order_id, customer_id, idempotency_key, save_card, saved_card_id): the
  * order's payment, of which one attempt at a time is under way.  The link comes once
- * the worker has asked the gateway for it.
+ * the worker has asked the gateway for it; a saved card is charged without one.
  */
 static Datum
 begin_payment_body(FunctionCallInfo fcinfo)
@@ -217,17 +217,20 @@ begin_payment_body(FunctionCallInfo fcinfo)
 	char	   *customer_id = ArgumentId(fcinfo, 1, "customer_id");
 	char	   *key = ArgumentRequiredText(fcinfo, 2, "idempotency_key", ID_MAX);
 	bool		save_card = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	pg_uuid_t  *card_id = PG_ARGISNULL(4) ? NULL : PG_GETARG_UUID_P(4);
 	char	   *shown = UuidText(order_id);
 	Arguments	arguments = {0};
 	Order		order;
 	JsonObject	text;
 
+	if (save_card && card_id != NULL)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "save_card", "be false where a saved card is charged");
 	UserRequireKind(customer_id, "customer");
 	JsonOpen(&text);
 	JsonText(&text, "orderId", shown);
 	JsonBool(&text, "saveCard", save_card);
-	if (!PG_ARGISNULL(4))
-		JsonUuid(&text, "card", PG_GETARG_UUID_P(4));
+	if (card_id != NULL)
+		JsonUuid(&text, "card", card_id);
 	JsonClose(&text);
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(order_id));
@@ -236,12 +239,12 @@ begin_payment_body(FunctionCallInfo fcinfo)
 		/* other people's orders are none at all */
 		if (!OrderRead(order_id, &order) || strcmp(order.customer_id, customer_id) != 0)
 			ErrorRaise(WM_ORDER_NOT_FOUND, NULL);
-		if (!PG_ARGISNULL(4))
-			ErrorRaise(WM_CARD_NOT_FOUND, NULL);
+		if (card_id != NULL)
+			CardRequire(customer_id, card_id);
 		LockRequest(&order.request_id);
 		(void) OrderRead(order_id, &order);
 		RequirePayable(&order);
-		BeginPayment(&order, save_card);
+		BeginPayment(&order, save_card, card_id);
 		IdempotencyEnd(customer_id, "begin_payment", key, text.data, "{}");
 		ForceSyncCommit();
 	}

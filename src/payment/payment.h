@@ -37,6 +37,8 @@ typedef struct Attempt
 	bool		surplus;
 	bool		charged;
 	bool		save_card;
+	bool		by_card;		/* a saved one, card_id: no page, and no link but of a challenge */
+	pg_uuid_t	card_id;
 	char	   *link;			/* NULL: none yet */
 	char	   *authorization_number;	/* NULL: not known, as the next */
 	char	   *transaction_number;
@@ -77,8 +79,12 @@ extern bool AttemptMove(Attempt *attempt, const char *status);
 extern void AttemptKeepNumbers(Attempt *attempt, const char *authorization_number,
 							   const char *transaction_number);
 
-/* Make an attempt to pay, which the worker then asks the gateway a link for. */
-extern void AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card);
+/*
+ * Make an attempt to pay, for which the worker then asks the gateway for a link, or, with
+ * a card_id, has that card charged.
+ */
+extern void AttemptMake(const pg_uuid_t *payment_id, int64 amount, bool save_card,
+						const pg_uuid_t *card_id);
 
 /*
  * There is evidence that the customer was charged: the order is paid, or, where
@@ -170,8 +176,10 @@ extern void RefundQueue(const pg_uuid_t *refund_id, TimestampTz at);
 
 /* Work for the gateway: rows of the lane payment have one of these as their event. */
 #define GATEWAY_LINK "requestLink"
+#define GATEWAY_AUTHORIZE "authorize"
 #define GATEWAY_INQUIRE "inquire"
 #define GATEWAY_REFUND "refund"
 #define GATEWAY_CAPTURE "capture"
+#define GATEWAY_FORGET "forgetCard"
 
 #endif							/* WASHMINUTE_PAYMENT_H */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * lane_payment.c
- *		Calls of the card gateway: one per message, each sent at most once.
+ *		Calls of the card gateway: one per message, each sent at most once, but for one
+ *		that moves no money.
  *
  * What a message asks for is looked up, and marked as sent, in the transaction that
  * claims it (payment/gateway.c); what came of it is recorded with the answer.
@@ -183,7 +184,8 @@ PaymentJudge(Delivery *delivery)
 		default:
 			if (task->answer.code != NULL)
 				SessionWorks(task->session);
-			DeliveryJudge(delivery, OUTCOME_DONE, error);
+			DeliveryJudge(delivery, task->call == NAPS_FORGET_CARD && task->answer.meaning == NAPS_UNCLEAR ?
+						  OUTCOME_RETRY : OUTCOME_DONE, error);
 			return task->answer.code != NULL ? VERDICT_WELL : VERDICT_ILL;
 	}
 }

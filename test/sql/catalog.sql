@@ -42,7 +42,7 @@ SELECT oid::regprocedure, proconfig FROM our_functions
      'washminute.report_location(text,double precision,double precision,double precision,timestamp with time zone)',
      'washminute.report_locations(text[],double precision[],double precision[],timestamp with time zone[])',
      'washminute.nearby_washmen(double precision,double precision,double precision,double precision,double precision,integer,interval)',
-     'washminute.fill_text(text,text,jsonb)', 'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
+     'washminute.fill_text(text,text,jsonb)', 'washminute._naps_mac(text[])', 'washminute.card_brand(text,text)', 'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c
  WHERE c LIKE 'search\_path=%' AND NOT EXISTS (SELECT WHERE c ~ '^search_path=("?(pg_catalog|washminute|public)"?, )*pg_temp$');
