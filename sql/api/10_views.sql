@@ -157,3 +157,45 @@ COMMENT ON COLUMN washminute_api.cards.last4 IS 'The last four digits of its num
 COMMENT ON COLUMN washminute_api.cards.holder IS 'The holder''s name, where it is known.';
 COMMENT ON COLUMN washminute_api.cards.created_at IS 'When it was saved.';
 GRANT SELECT ON washminute_api.cards TO washminute_customer;
+
+CREATE OR REPLACE VIEW washminute_api.refunds WITH (security_invoker = true) AS
+  SELECT f.refund_id, f.payment_id, f.amount, f.status, f.method, f.reason, f.requested_by, f.created_at, f.updated_at
+    FROM washminute_data.refunds AS f;
+COMMENT ON VIEW washminute_api.refunds IS 'Money that goes back to customers'' cards.';
+COMMENT ON COLUMN washminute_api.refunds.refund_id IS 'Id for programs.';
+COMMENT ON COLUMN washminute_api.refunds.payment_id IS 'The payment.';
+COMMENT ON COLUMN washminute_api.refunds.amount IS 'MAD.';
+COMMENT ON COLUMN washminute_api.refunds.status IS
+  'requested, dispatched, unknown, accepted, reversed, settled, outside or failed.';
+COMMENT ON COLUMN washminute_api.refunds.method IS 'reversal or refund; null until it is sent.';
+COMMENT ON COLUMN washminute_api.refunds.reason IS 'Why.';
+COMMENT ON COLUMN washminute_api.refunds.requested_by IS 'Who asked for it; null where a rule did.';
+COMMENT ON COLUMN washminute_api.refunds.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN washminute_api.refunds.updated_at IS 'When it last changed.';
+GRANT SELECT ON washminute_api.refunds TO washminute_admin;
+
+CREATE OR REPLACE VIEW washminute_api.exceptions WITH (security_invoker = true) AS
+  SELECT e.exception_id, e.kind, k.meaning, k.advice,
+         (SELECT pg_catalog.jsonb_object_agg(d.decision, d.effect)
+            FROM washminute_data.payment_exception_decisions AS d WHERE d.kind = e.kind) AS decisions,
+         e.payment_id, p.order_id, p.customer_id, e.refund_id, e.data, e.since, e.resolved_at, e.resolved_by, e.decision, e.reason
+    FROM washminute_data.payment_exceptions AS e
+    JOIN washminute_data.payment_exception_kinds AS k ON k.kind = e.kind
+    LEFT JOIN washminute_data.payments AS p ON p.payment_id = e.payment_id;
+COMMENT ON VIEW washminute_api.exceptions IS 'What a person must look at of card payments, and has.';
+COMMENT ON COLUMN washminute_api.exceptions.exception_id IS 'Id for programs.';
+COMMENT ON COLUMN washminute_api.exceptions.kind IS 'What kind of thing happened.';
+COMMENT ON COLUMN washminute_api.exceptions.meaning IS 'The same in words.';
+COMMENT ON COLUMN washminute_api.exceptions.advice IS 'How to find out what to decide.';
+COMMENT ON COLUMN washminute_api.exceptions.decisions IS 'What resolve_exception takes for it, each with what it does.';
+COMMENT ON COLUMN washminute_api.exceptions.payment_id IS 'The payment; null where a statement''s line is of none of ours.';
+COMMENT ON COLUMN washminute_api.exceptions.order_id IS 'Its order.';
+COMMENT ON COLUMN washminute_api.exceptions.customer_id IS 'Its customer.';
+COMMENT ON COLUMN washminute_api.exceptions.refund_id IS 'The refund, where it is one.';
+COMMENT ON COLUMN washminute_api.exceptions.data IS 'The evidence.';
+COMMENT ON COLUMN washminute_api.exceptions.since IS 'Since when it stands.';
+COMMENT ON COLUMN washminute_api.exceptions.resolved_at IS 'When it was resolved; null while it is open.';
+COMMENT ON COLUMN washminute_api.exceptions.resolved_by IS 'Who did, or evidence.';
+COMMENT ON COLUMN washminute_api.exceptions.decision IS 'What was decided.';
+COMMENT ON COLUMN washminute_api.exceptions.reason IS 'Why.';
+GRANT SELECT ON washminute_api.exceptions TO washminute_admin;

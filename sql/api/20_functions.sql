@@ -326,6 +326,29 @@ $$;
 COMMENT ON FUNCTION washminute_api.remove_card(uuid) IS
   'Forget a saved card of mine.';
 
+CREATE OR REPLACE FUNCTION washminute_api.resolve_exception(exception_id uuid, decision text, reason text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM washminute.resolve_exception(exception_id, washminute.require_caller(), decision, reason);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.resolve_exception(uuid, text, text) IS
+  'Decide about an exception, for a reason that is kept; its column decisions has what can be decided.';
+
+CREATE OR REPLACE FUNCTION washminute_api.import_settlement(statement text, content text, complete_through date DEFAULT NULL)
+RETURNS TABLE (lines bigint, matched bigint, differ bigint, only_theirs bigint, only_ours bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
+SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM washminute.import_settlement(statement, content, washminute.require_caller(), complete_through);
+END
+$$;
+COMMENT ON FUNCTION washminute_api.import_settlement(text, text, date) IS
+  'Read a statement of the card gateway and compare it with our sales and refunds; what differs becomes exceptions.';
+
 CREATE OR REPLACE FUNCTION washminute_api.payment_callback(token text, body text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -363,6 +386,7 @@ REVOKE ALL ON FUNCTION
   washminute_api.register_push_token(text, text), washminute_api.unregister_push_token(text),
   washminute_api.begin_payment(uuid, text, boolean, uuid), washminute_api.wait_for_payment_link(uuid, interval),
   washminute_api.request_refund(uuid, numeric, text, text), washminute_api.remove_card(uuid),
+  washminute_api.resolve_exception(uuid, text, text), washminute_api.import_settlement(text, text, date),
   washminute_api.payment_callback(text, text), washminute_api.payment_return(text)
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
@@ -386,6 +410,7 @@ GRANT EXECUTE ON FUNCTION
   washminute_api.force_cancel_request(uuid, text), washminute_api.reassign_request(uuid, text, text),
   washminute_api.suspend_washman(text, text), washminute_api.reinstate_washman(text, text),
   washminute_api.settle_receivable(uuid, text, boolean), washminute_api.request_refund(uuid, numeric, text, text),
+  washminute_api.resolve_exception(uuid, text, text), washminute_api.import_settlement(text, text, date),
   washminute_api.pay_payout(uuid, text), washminute_api.refuse_payout(uuid, text)
   TO washminute_admin;
 GRANT EXECUTE ON FUNCTION

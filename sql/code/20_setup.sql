@@ -22,6 +22,10 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'refunds'),
   ('table', 'washminute_data', 'payment_observations'),
   ('table', 'washminute_data', 'payment_exceptions'),
+  ('table', 'washminute_data', 'payment_exception_kinds'),
+  ('table', 'washminute_data', 'payment_exception_decisions'),
+  ('table', 'washminute_data', 'settlement_statements'),
+  ('table', 'washminute_data', 'settlement_lines'),
   ('table', 'washminute_data', 'card_clients'),
   ('table', 'washminute_data', 'cards'),
   ('table', 'washminute_data', 'orders'),
@@ -52,6 +56,7 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('domain', 'washminute_data', 'outbox_error'),
   ('view', 'washminute_data', 'ledger_entries'),
   ('view', 'washminute_data', 'washman_statements'),
+  ('view', 'washminute_data', 'payment_rollup'),
   ('view', 'washminute_api', 'me'),
   ('view', 'washminute_api', 'services'),
   ('view', 'washminute_api', 'orders'),
@@ -61,7 +66,9 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('view', 'washminute_api', 'payouts'),
   ('view', 'washminute_api', 'receivables'),
   ('view', 'washminute_api', 'payments'),
-  ('view', 'washminute_api', 'cards');
+  ('view', 'washminute_api', 'cards'),
+  ('view', 'washminute_api', 'refunds'),
+  ('view', 'washminute_api', 'exceptions');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_data', 'guard_request_status', ''),
   ('function', 'washminute_data', 'guard_append_only', ''),
@@ -102,6 +109,8 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_api', 'wait_for_payment_link', 'uuid, interval'),
   ('function', 'washminute_api', 'request_refund', 'uuid, numeric, text, text'),
   ('function', 'washminute_api', 'remove_card', 'uuid'),
+  ('function', 'washminute_api', 'resolve_exception', 'uuid, text, text'),
+  ('function', 'washminute_api', 'import_settlement', 'text, text, date'),
   ('function', 'washminute_api', 'payment_callback', 'text, text'),
   ('function', 'washminute_api', 'payment_return', 'text'),
   ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
@@ -142,6 +151,8 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'cards_read_own', 'cards'),
   ('policy', 'washminute_data', 'refunds_read_all', 'refunds'),
   ('policy', 'washminute_data', 'payment_exceptions_read_all', 'payment_exceptions'),
+  ('policy', 'washminute_data', 'payment_exception_kinds_read_all', 'payment_exception_kinds'),
+  ('policy', 'washminute_data', 'payment_exception_decisions_read_all', 'payment_exception_decisions'),
   ('policy', 'washminute_data', 'offers_read_all', 'offers');
 
 -- The roles, which belong to the cluster: missing ones are made, and those with

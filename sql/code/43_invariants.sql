@@ -195,6 +195,9 @@ AS $$
                     WHEN 'refund' THEN 'refunds_payable'
                     WHEN 'refund_granted' THEN 'platform_revenue'
                     WHEN 'refund_offset' THEN 'refunds_payable'
+                    WHEN 'refund_outside' THEN 'refunds_payable'
+                    WHEN 'settlement_difference'
+                    THEN CASE t.debit_account WHEN 'card_clearing' THEN 'card_clearing' ELSE 'platform_revenue' END
                     WHEN 'refund_void' THEN 'refunds_payable'
                     WHEN 'payment_reversed'
                     THEN CASE WHEN t.debit_account = 'refunds_payable' THEN 'refunds_payable' ELSE 'customer_funds' END
@@ -217,6 +220,9 @@ AS $$
                     WHEN 'refund' THEN 'card_clearing'
                     WHEN 'refund_granted' THEN 'refunds_payable'
                     WHEN 'refund_offset' THEN 'platform_revenue'
+                    WHEN 'refund_outside' THEN 'cash_settlement'
+                    WHEN 'settlement_difference'
+                    THEN CASE t.debit_account WHEN 'card_clearing' THEN 'platform_revenue' ELSE 'card_clearing' END
                     WHEN 'refund_void' THEN 'platform_revenue'
                     WHEN 'payment_reversed' THEN 'card_clearing'
                     WHEN 'commission' THEN 'platform_revenue'
@@ -279,8 +285,15 @@ AS $$
   UNION ALL
   SELECT 'a refund is booked once it has gone', f.refund_id::text
     FROM washminute_data.refunds AS f
-    LEFT JOIN washminute_data.transfers AS t ON t.purpose = 'refund' AND t.reason = f.refund_id::text
-   WHERE CASE WHEN f.status IN ('accepted', 'reversed', 'settled') THEN f.amount ELSE 0 END <> COALESCE(t.amount, 0)
+    LEFT JOIN washminute_data.transfers AS t
+           ON t.purpose = CASE f.status WHEN 'outside' THEN 'refund_outside' ELSE 'refund' END AND t.reason = f.refund_id::text
+   WHERE CASE WHEN f.status IN ('accepted', 'reversed', 'settled', 'outside') THEN f.amount ELSE 0 END <> COALESCE(t.amount, 0)
+  UNION ALL
+  SELECT 'the books of a payment are what the gateway did', u.payment_id::text
+    FROM washminute_data.payment_rollup AS u
+   WHERE u.unbooked <> 0
+     AND NOT EXISTS (SELECT FROM washminute_data.payment_attempts AS a
+                      WHERE a.payment_id = u.payment_id AND a.status = 'integrity')
   UNION ALL
   SELECT 'the gateway is asked about what is open', pg_catalog.format('attempt %s', a.attempt_id)
     FROM washminute_data.payment_attempts AS a

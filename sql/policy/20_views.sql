@@ -39,3 +39,46 @@ COMMENT ON COLUMN washminute_data.washman_statements.purpose IS 'What it is for.
 COMMENT ON COLUMN washminute_data.washman_statements.amount IS 'MAD; negative for what went.';
 COMMENT ON COLUMN washminute_data.washman_statements.balance IS 'MAD, after it.';
 COMMENT ON COLUMN washminute_data.washman_statements.order_id IS 'The order it is for.';
+
+CREATE OR REPLACE VIEW washminute_data.payment_rollup WITH (security_invoker = true) AS
+  SELECT p.payment_id, p.order_id, p.status, g.charged, g.paid_back, g.net, b.booked, d.differences, s.stated,
+         g.net - b.booked AS unbooked,
+         CASE WHEN s.stated IS NOT NULL THEN s.stated - g.net - d.differences END AS unsettled,
+         (SELECT pg_catalog.count(*) FROM washminute_data.payment_exceptions AS e
+           WHERE e.payment_id = p.payment_id AND e.resolved_at IS NULL) AS open_exceptions
+    FROM washminute_data.payments AS p
+    CROSS JOIN LATERAL (
+      SELECT a.charged, f.paid_back, a.charged - f.paid_back AS net
+        FROM (SELECT COALESCE(pg_catalog.sum(t.charged), 0) AS charged
+                FROM washminute_data.payment_attempts AS t WHERE t.payment_id = p.payment_id) AS a,
+             (SELECT COALESCE(pg_catalog.sum(r.amount), 0) AS paid_back FROM washminute_data.refunds AS r
+               WHERE r.payment_id = p.payment_id AND r.status IN ('accepted', 'reversed', 'settled')) AS f) AS g
+    CROSS JOIN LATERAL (
+      SELECT COALESCE(pg_catalog.sum(CASE t.debit_account WHEN 'card_clearing' THEN t.amount ELSE -t.amount END), 0) AS booked
+        FROM washminute_data.transfers AS t
+       WHERE t.order_id = p.order_id AND 'card_clearing' IN (t.debit_account, t.credit_account)
+         AND (t.reason IN (SELECT a.gateway_order_id FROM washminute_data.payment_attempts AS a WHERE a.payment_id = p.payment_id)
+              OR t.purpose = 'refund')) AS b
+    CROSS JOIN LATERAL (
+      SELECT COALESCE(pg_catalog.sum(CASE t.debit_account WHEN 'card_clearing' THEN t.amount ELSE -t.amount END), 0) AS differences
+        FROM washminute_data.transfers AS t
+       WHERE t.order_id = p.order_id AND t.purpose = 'settlement_difference') AS d
+    CROSS JOIN LATERAL (
+      SELECT pg_catalog.sum(CASE l.kind WHEN 'sale' THEN l.amount ELSE -l.amount END) AS stated
+        FROM washminute_data.settlement_lines AS l
+        JOIN washminute_data.payment_attempts AS a ON a.attempt_id = l.attempt_id
+       WHERE a.payment_id = p.payment_id) AS s;
+COMMENT ON VIEW washminute_data.payment_rollup IS
+  'Each payment by the gateway''s calls, by the books and by its statements: unbooked is always 0, unsettled is 0 once all of its lines have come.';
+COMMENT ON COLUMN washminute_data.payment_rollup.payment_id IS 'The payment.';
+COMMENT ON COLUMN washminute_data.payment_rollup.order_id IS 'The order.';
+COMMENT ON COLUMN washminute_data.payment_rollup.status IS 'The payment''s status.';
+COMMENT ON COLUMN washminute_data.payment_rollup.charged IS 'MAD charged by all attempts.';
+COMMENT ON COLUMN washminute_data.payment_rollup.paid_back IS 'MAD that have gone back through the gateway.';
+COMMENT ON COLUMN washminute_data.payment_rollup.net IS 'The difference: what the gateway owes, or has paid, us.';
+COMMENT ON COLUMN washminute_data.payment_rollup.booked IS 'The same by the transfers of account card_clearing.';
+COMMENT ON COLUMN washminute_data.payment_rollup.differences IS 'What was booked as a difference of a settlement.';
+COMMENT ON COLUMN washminute_data.payment_rollup.stated IS 'The same by the gateway''s statements; NULL while they say nothing of it.';
+COMMENT ON COLUMN washminute_data.payment_rollup.unbooked IS 'net less booked.';
+COMMENT ON COLUMN washminute_data.payment_rollup.unsettled IS 'stated less net and differences; NULL while nothing is stated.';
+COMMENT ON COLUMN washminute_data.payment_rollup.open_exceptions IS 'Exceptions of it that are open.';

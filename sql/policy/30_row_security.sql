@@ -39,8 +39,10 @@ GRANT SELECT (card_id, customer_id, brand, last4, holder, created_at, removed_at
   ON washminute_data.cards TO washminute_customer;
 GRANT SELECT (refund_id, payment_id, amount, status, method, reason, requested_by, created_at, updated_at)
   ON washminute_data.refunds TO washminute_admin;
-GRANT SELECT (exception_id, kind, payment_id, attempt_id, refund_id, data, since, resolved_at, resolved_by, decision, reason)
+GRANT SELECT (exception_id, kind, payment_id, attempt_id, refund_id, line_id, data, since, resolved_at, resolved_by, decision, reason)
   ON washminute_data.payment_exceptions TO washminute_admin;
+GRANT SELECT (kind, meaning, advice) ON washminute_data.payment_exception_kinds TO washminute_admin;
+GRANT SELECT (kind, decision, effect) ON washminute_data.payment_exception_decisions TO washminute_admin;
 
 CREATE POLICY users_read_own ON washminute_data.users
   FOR SELECT TO washminute_customer, washminute_washman
@@ -120,5 +122,11 @@ CREATE POLICY refunds_read_all ON washminute_data.refunds
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);
 CREATE POLICY payment_exceptions_read_all ON washminute_data.payment_exceptions
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY payment_exception_kinds_read_all ON washminute_data.payment_exception_kinds
+  FOR SELECT TO washminute_admin
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+CREATE POLICY payment_exception_decisions_read_all ON washminute_data.payment_exception_decisions
   FOR SELECT TO washminute_admin
   USING ((SELECT washminute.current_user_id()) IS NOT NULL);

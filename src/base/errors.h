@@ -78,6 +78,8 @@
 	  "Use the payment_id that washminute.begin_payment returned.") \
 	X(WM_CARD_NOT_FOUND, "PT404", "the card does not exist", \
 	  "Pay without a saved card.") \
+	X(WM_EXCEPTION_NOT_FOUND, "PT404", "the exception does not exist", \
+	  "Exceptions are the rows of washminute_data.payment_exceptions.") \
 	X(WM_RECEIVABLE_NOT_FOUND, "PT404", "the receivable does not exist", \
 	  "Receivables are the rows of washminute_data.receivables.") \
 	X(WM_SERVICE_NOT_FOUND, "PT404", "a service does not exist", \
@@ -125,6 +127,8 @@
 	  "DETAIL gives the present state of the payment.") \
 	X(WM_REFUND_TOO_HIGH, "PT409", "the refund is more than is left of the payment", \
 	  "DETAIL gives what can still be paid back.") \
+	X(WM_EXCEPTION_RESOLVED, "PT409", "the exception was resolved already", \
+	  "DETAIL gives what was decided, and by whom.") \
 	X(WM_MIGRATION_CHANGED, "PT409", "a migration that has run was changed since", \
 	  "Install the files of the release again; a change of the data is a new migration.") \
 	X(WM_SCHEMA_FOREIGN, "PT409", "a schema of this name belongs to somebody else", \

@@ -144,6 +144,14 @@ LockFlush(void)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
+void
+LockSettlement(void)
+{
+	LOCKTAG		tag = LockTag(LOCK_SETTLEMENT, 0);
+
+	LockTake(&tag, ExclusiveLock);
+}
+
 /*
  * washminute._lock_setup(): lets one setup() run at a time.  It waits as long
  * as the other takes, since the operator wants setup done, not refused.

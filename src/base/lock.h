@@ -28,7 +28,8 @@ typedef enum LockClass
 	LOCK_IDEMPOTENCY = 0x5702,
 	LOCK_REQUEST = 0x5703,
 	LOCK_WASHMAN = 0x5704,
-	LOCK_FLUSH = 0x5705
+	LOCK_FLUSH = 0x5705,
+	LOCK_SETTLEMENT = 0x5706
 } LockClass;
 
 /*
@@ -44,6 +45,9 @@ extern void LockIdempotencyKey(const char *actor_id, const char *key);
  * at the same time, where they would follow one another for the lock itself.
  */
 extern void LockRequestAwait(const pg_uuid_t *request_id);
+
+/* One import of a statement at a time: waits as lock_timeout says, under no other lock. */
+extern void LockSettlement(void);
 
 /* One flush of positions at a time: waits as lock_timeout says. */
 extern void LockFlush(void);

@@ -49,6 +49,7 @@ static const SettingEntry setting_entries[] = {
 	SETTING(offer_seconds),
 	SETTING(offer_size),
 	SETTING(payment_minutes),
+	SETTING(payment_recheck_hour),
 	SETTING(position_max_age_seconds),
 	SETTING(push_receipt_minutes),
 	SETTING(radius_limit_m),

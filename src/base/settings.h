@@ -44,6 +44,7 @@ typedef struct Settings
 	double		offer_seconds;
 	double		offer_size;		/* washmen offered a request in a wave */
 	double		payment_minutes;
+	double		payment_recheck_hour;
 	double		position_max_age_seconds;
 	double		push_receipt_minutes;
 	double		radius_limit_m;

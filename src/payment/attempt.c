@@ -18,6 +18,7 @@
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/reference.h"
+#include "base/settings.h"
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "payment/ledger.h"
@@ -103,6 +104,25 @@ static Statement set_paid_by = {
 	2, {UUIDOID, UUIDOID}
 };
 
+static Statement set_confirmed = {
+	"UPDATE washminute_data.payment_attempts SET confirmed_at = COALESCE(confirmed_at, $2)"
+	" WHERE attempt_id = $1",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+/* The next time, by the clock of the request's zone, that it is so many hours after midnight. */
+static Statement next_hour = {
+	"SELECT CASE WHEN d.today > $2 THEN d.today ELSE d.tomorrow END"
+	"  FROM washminute_data.washing_requests AS r"
+	"  JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code,"
+	"  LATERAL (SELECT pg_catalog.date_trunc('day', $2 AT TIME ZONE z.time_zone)"
+	"                  + pg_catalog.make_interval(secs => $3 * 3600)) AS l (today),"
+	"  LATERAL (SELECT l.today AT TIME ZONE z.time_zone,"
+	"                  (l.today + '1 day'::pg_catalog.interval) AT TIME ZONE z.time_zone) AS d (today, tomorrow)"
+	" WHERE r.request_id = $1",
+	3, {UUIDOID, TIMESTAMPTZOID, FLOAT8OID}
+};
+
 static Statement next_inquiry = {
 	"UPDATE washminute_data.payment_attempts SET inquiry_number = inquiry_number + 1"
 	" WHERE attempt_id = $1 RETURNING inquiry_number::pg_catalog.int8",
@@ -123,7 +143,7 @@ static Statement refresh_payment = {
 	"               COALESCE(pg_catalog.bool_or(status = 'integrity'), false) AS integrity"
 	"          FROM washminute_data.payment_attempts WHERE payment_id = $1) AS a,"
 	"       (SELECT COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.status <> 'failed'), 0) AS reserved,"
-	"               COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.status IN ('accepted', 'reversed', 'settled')"
+	"               COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.status IN ('accepted', 'reversed', 'settled', 'outside')"
 	"                                               AND NOT b.surplus), 0) AS done"
 	"          FROM washminute_data.refunds AS f"
 	"          JOIN washminute_data.payment_attempts AS b ON b.attempt_id = f.attempt_id"
@@ -437,11 +457,36 @@ AttemptTakenBack(Attempt *attempt)
 	if (attempt->surplus)
 		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_CARD_CLEARING, attempt->amount,
 					   "payment_reversed", &attempt->order_id, NULL, attempt->gateway_order_id);
+	AttemptVoided(attempt);
+	TellPlainly(attempt, "paymentTakenBack");
+}
+
+void
+AttemptGiveBack(const Attempt *attempt)
+{
+	pg_uuid_t	refund_id;
+
+	(void) RefundMake(attempt, attempt->amount, "the money was not due",
+					  psprintf("surplus:%s", attempt->gateway_order_id), NULL, &refund_id);
+}
+
+void
+AttemptConfirmed(Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRunOne(&set_confirmed, &arguments);
+}
+
+void
+AttemptVoided(Attempt *attempt)
+{
 	if (!AttemptMove(attempt, "reversed"))
 		return;
 	(void) AttemptRun(attempt, &set_not_charged);
 	PaymentRefresh(&attempt->payment_id);
-	TellPlainly(attempt, "paymentTakenBack");
 }
 
 void
@@ -453,6 +498,20 @@ AttemptInquireAt(Attempt *attempt, TimestampTz at)
 	StatementRunOne(&next_inquiry, &arguments);
 	attempt->inquiry_number = (int) RowInt64(0, 1);
 	QueueWork(GATEWAY_INQUIRE, "attemptId", &attempt->attempt_id, attempt->inquiry_number, at);
+}
+
+void
+AttemptInquireDaily(Attempt *attempt)
+{
+	Arguments	arguments = {0};
+	Settings	settings;
+
+	SettingsRead(&settings);
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	ArgumentDatum(&arguments, Float8GetDatum(settings.payment_recheck_hour));
+	StatementRunOne(&next_hour, &arguments);
+	AttemptInquireAt(attempt, RowTime(0, 1));
 }
 
 /*

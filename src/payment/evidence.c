@@ -29,10 +29,18 @@ static Statement select_answer = {
 	2, {BYTEAOID, UUIDOID}
 };
 
+/*
+ * By the same evidence again a person is not asked again, who has decided; but for a refund,
+ * which another call has been made for since.
+ */
 static Statement insert_exception = {
 	"INSERT INTO washminute_data.payment_exceptions"
 	"  (exception_id, kind, payment_id, attempt_id, refund_id, data, since)"
-	" VALUES (pg_catalog.gen_random_uuid(), $1, $2, $3, $4, $5::pg_catalog.jsonb, $6)"
+	" SELECT pg_catalog.gen_random_uuid(), $1, $2, $3, $4, $5::pg_catalog.jsonb, $6"
+	"  WHERE $1 IN ('refund_unknown', 'refund_failed')"
+	"     OR NOT EXISTS (SELECT FROM washminute_data.payment_exceptions AS e"
+	"                     WHERE e.attempt_id = $3 AND e.kind = $1 AND e.data = $5::pg_catalog.jsonb"
+	"                       AND e.resolved_by <> 'evidence')"
 	" ON CONFLICT DO NOTHING",
 	6, {TEXTOID, UUIDOID, UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID}
 };

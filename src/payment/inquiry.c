@@ -34,16 +34,13 @@
 /* The gateway may take a sale back while its callbacks are not answered: a second look. */
 #define CONFIRM_AGAIN (10 * USECS_PER_MINUTE)
 
+/* So long an approved sale that is not captured is looked at each day. */
+#define RECHECK_FOR (14 * USECS_PER_DAY)
+
 static Statement count_attempts = {
 	"SELECT pg_catalog.count(*), pg_catalog.bool_or(a.status = 'integrity')"
 	"  FROM washminute_data.payment_attempts AS a WHERE a.payment_id = $1",
 	1, {UUIDOID}
-};
-
-static Statement set_confirmed = {
-	"UPDATE washminute_data.payment_attempts SET confirmed_at = COALESCE(confirmed_at, $2)"
-	" WHERE attempt_id = $1",
-	2, {UUIDOID, TIMESTAMPTZOID}
 };
 
 static Statement set_charged = {
@@ -136,20 +133,9 @@ Contradicted(Attempt *attempt, const char *kind, const NapsAnswer *answer)
 	ExceptionRaise(attempt, NULL, kind, JsonClose(&data));
 }
 
-/* Charged when nothing was due: it goes back. */
-static void
-GiveBackSurplus(Attempt *attempt)
-{
-	pg_uuid_t	refund_id;
-
-	(void) RefundMake(attempt, attempt->amount, "the money was not due",
-					  psprintf("surplus:%s", attempt->gateway_order_id), NULL, &refund_id);
-}
-
 static void
 Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 {
-	Arguments	arguments = {0};
 	Refund		refund;
 
 	if (AttemptIsStatus(attempt, "integrity"))
@@ -170,9 +156,7 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 	}
 	(void) AttemptSucceeded(attempt);
 	ExceptionEnd(attempt, NULL, "success_contradicted", "approved");
-	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	StatementRunOne(&set_confirmed, &arguments);
+	AttemptConfirmed(attempt);
 	if (status == NAPS_STATUS_CAPTURED)
 		(void) AttemptMove(attempt, "captured");
 	else if (status == NAPS_STATUS_SETTLED)
@@ -181,11 +165,13 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 		AttemptQueueCapture(attempt);	/* it did not happen: once more */
 	else if (!attempt->is_confirmed)
 		AttemptInquireAt(attempt, ClockNow() + CONFIRM_AGAIN);
+	else if (ClockNow() < attempt->created_at + RECHECK_FOR)
+		AttemptInquireDaily(attempt);	/* until it is captured */
 
 	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
 		JudgeRefundOfApproved(attempt, &refund, status, answer);
 	else if (attempt->surplus)
-		GiveBackSurplus(attempt);
+		AttemptGiveBack(attempt);
 }
 
 /* Nobody can have its link: it is given up, and the customer is got another one. */

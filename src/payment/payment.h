@@ -96,11 +96,26 @@ extern bool AttemptSucceeded(Attempt *attempt);
 /* There is evidence that the gateway took the money back, which we had not asked for. */
 extern void AttemptTakenBack(Attempt *attempt);
 
+/* Charged when nothing was due: it goes back. */
+extern void AttemptGiveBack(const Attempt *attempt);
+
+/* It is certain that it was charged. */
+extern void AttemptConfirmed(Attempt *attempt);
+
+/*
+ * Whatever was charged was given back by the gateway, without our doing, and is of none
+ * of our books: an attempt with another amount than ours.
+ */
+extern void AttemptVoided(Attempt *attempt);
+
 /* Have the gateway asked about it at that time, instead of at any other. */
 extern void AttemptInquireAt(Attempt *attempt, TimestampTz at);
 
 /* The same at the next time by the schedule, where there is one. */
 extern void AttemptInquireLater(Attempt *attempt);
+
+/* The same at payment_recheck_hour, today or tomorrow. */
+extern void AttemptInquireDaily(Attempt *attempt);
 
 /* Have it captured: for merchants whose sales are not captured by themselves. */
 extern void AttemptQueueCapture(const Attempt *attempt);
@@ -170,6 +185,19 @@ extern bool RefundOfAttempt(const Attempt *attempt, const char *status,
  * they have failed, since they paid nothing back.
  */
 extern bool RefundsOfTakenBack(Attempt *attempt);
+
+/*
+ * What is left of an attempt's money the gateway has paid back by itself: a refund that
+ * has happened, at the platform's expense unless it was owed.  False where nothing is left.
+ */
+extern bool RefundHappened(const Attempt *attempt, const char *reason, const char *reason_key,
+						   const char *admin_id);
+
+/* Raise WM_REFUND_TOO_HIGH unless so much is left of an attempt's money. */
+extern void RefundRequireRoom(const Attempt *attempt, int64 amount);
+
+/* Lock the refund's request, and read it. */
+extern bool RefundLock(const pg_uuid_t *refund_id, Refund *refund);
 
 /* Queue the refund to be sent, at a time or (DT_NOBEGIN) at once. */
 extern void RefundQueue(const pg_uuid_t *refund_id, TimestampTz at);

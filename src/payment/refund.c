@@ -98,13 +98,20 @@ static Statement select_paid = {
 	1, {UUIDOID}
 };
 
+static Statement select_left = {
+	"SELECT a.charged - COALESCE((SELECT pg_catalog.sum(f.amount) FROM washminute_data.refunds AS f"
+	"                              WHERE f.attempt_id = a.attempt_id AND f.status <> 'failed'), 0)"
+	"  FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = $1",
+	1, {UUIDOID}
+};
+
 static Statement update_order_refunded = {
 	"UPDATE washminute_data.orders SET status = 'refunded', updated_at = $2"
 	" WHERE order_id = $1 AND status = 'cancelled'"
 	"   AND EXISTS (SELECT FROM washminute_data.refunds AS f"
 	"                 JOIN washminute_data.payments AS p ON p.payment_id = f.payment_id"
 	"                WHERE p.order_id = $1 AND f.reason_key = 'order_ended'"
-	"                  AND f.status IN ('accepted', 'reversed', 'settled'))",
+	"                  AND f.status IN ('accepted', 'reversed', 'settled', 'outside'))",
 	2, {UUIDOID, TIMESTAMPTZOID}
 };
 
@@ -161,6 +168,19 @@ RefundReadIfFree(const pg_uuid_t *refund_id, Refund *refund, bool *is_free)
 }
 
 bool
+RefundLock(const pg_uuid_t *refund_id, Refund *refund)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(refund_id));
+	if (StatementRun(&select_refund, &arguments) == 0 || !AttemptLock(RowUuid(0, 6), &refund->attempt))
+		return false;
+	StatementRunOne(&select_refund, &arguments);
+	ReadRow(refund);
+	return true;
+}
+
+bool
 RefundOfAttempt(const Attempt *attempt, const char *status, const char *or_status,
 				Refund *refund)
 {
@@ -195,7 +215,7 @@ static bool
 IsPaidBack(const char *status)
 {
 	return strcmp(status, "accepted") == 0 || strcmp(status, "reversed") == 0 ||
-		strcmp(status, "settled") == 0;
+		strcmp(status, "settled") == 0 || strcmp(status, "outside") == 0;
 }
 
 /* An order that came to nothing is refunded, once that has happened. */
@@ -238,8 +258,11 @@ RefundMove(Refund *refund, const char *status, const char *method)
 
 	if (IsPaidBack(status) && !was_paid_back)
 	{
-		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_CARD_CLEARING, refund->amount, "refund",
-					   &refund->attempt.order_id, NULL,
+		bool		is_outside = strcmp(status, "outside") == 0;
+
+		LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE,
+					   is_outside ? ACCOUNT_CASH_SETTLEMENT : ACCOUNT_CARD_CLEARING, refund->amount,
+					   is_outside ? "refund_outside" : "refund", &refund->attempt.order_id, NULL,
 					   UuidText(&refund->refund_id));
 		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
 		if (strcmp(status, "reversed") == 0 && refund->is_rest)
@@ -269,9 +292,10 @@ RefundMove(Refund *refund, const char *status, const char *method)
 	}
 }
 
-bool
-RefundMake(const Attempt *attempt, int64 amount, const char *reason,
-		   const char *reason_key, const char *requested_by, pg_uuid_t *refund_id)
+/* Add a row; false where there was one for that reason. */
+static bool
+InsertRefund(const Attempt *attempt, int64 amount, const char *reason, const char *reason_key,
+			 const char *requested_by, pg_uuid_t *refund_id)
 {
 	Arguments	arguments = {0};
 
@@ -287,7 +311,66 @@ RefundMake(const Attempt *attempt, int64 amount, const char *reason,
 	if (StatementRun(&insert_refund, &arguments) == 0)
 		return false;
 	PaymentRefresh(&attempt->payment_id);
+	return true;
+}
+
+bool
+RefundMake(const Attempt *attempt, int64 amount, const char *reason,
+		   const char *reason_key, const char *requested_by, pg_uuid_t *refund_id)
+{
+	if (!InsertRefund(attempt, amount, reason, reason_key, requested_by, refund_id))
+		return false;
 	RefundQueue(refund_id, DT_NOBEGIN);
+	return true;
+}
+
+/* What is left of an attempt's money, in centimes. */
+static int64
+LeftOf(const Attempt *attempt)
+{
+	Arguments	arguments = {0};
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	StatementRunOne(&select_left, &arguments);
+	return RowMoney(0, 1);
+}
+
+static void
+RequireRoom(int64 left, int64 amount)
+{
+	JsonObject	facts;
+
+	if (amount <= left)
+		return;
+	JsonOpen(&facts);
+	JsonMoney(&facts, "refundable", left);
+	ErrorRaise(WM_REFUND_TOO_HIGH, JsonClose(&facts));
+}
+
+void
+RefundRequireRoom(const Attempt *attempt, int64 amount)
+{
+	RequireRoom(LeftOf(attempt), amount);
+}
+
+bool
+RefundHappened(const Attempt *attempt, const char *reason, const char *reason_key,
+			   const char *admin_id)
+{
+	Arguments	read = {0};
+	Refund		refund;
+	pg_uuid_t	refund_id;
+	int64		left = LeftOf(attempt);
+
+	if (left <= 0 || !InsertRefund(attempt, left, reason, reason_key, admin_id, &refund_id))
+		return false;
+	if (!attempt->surplus)
+		LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, left, "refund_granted",
+					   &attempt->order_id, admin_id, UuidText(&refund_id));
+	ArgumentDatum(&read, UUIDPGetDatum(&refund_id));
+	StatementRunOne(&select_refund, &read);
+	ReadRow(&refund);
+	RefundMove(&refund, "reversed", "reversal");
 	return true;
 }
 
@@ -359,7 +442,6 @@ CheckRefund(const pg_uuid_t *payment_id, int64 amount, Attempt *attempt)
 {
 	Arguments	arguments = {0};
 	int64		left;
-	JsonObject	facts;
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(payment_id));
 	StatementRunOne(&select_paid, &arguments);
@@ -367,11 +449,7 @@ CheckRefund(const pg_uuid_t *payment_id, int64 amount, Attempt *attempt)
 		ErrorRaise(WM_PAYMENT_STATE, "{\"paid\": false}");
 	left = RowMoney(0, 2);
 	(void) AttemptRead(RowUuid(0, 1), attempt);
-	if (amount <= left)
-		return;
-	JsonOpen(&facts);
-	JsonMoney(&facts, "refundable", left);
-	ErrorRaise(WM_REFUND_TOO_HIGH, JsonClose(&facts));
+	RequireRoom(left, amount);
 }
 
 /*

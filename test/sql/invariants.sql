@@ -242,7 +242,11 @@ INSERT INTO changes VALUES
   (81, 'a reservation that can be offered has its stages, and none is ahead of one that has ended',
    $$DELETE FROM washminute_data.reservation_stages WHERE request_id = test_helpers.request('invariants_reserved') AND stage = 'reminder'$$),
   (82, 'a reservation that can be offered has its stages, and none is ahead of one that has ended',
-   $$UPDATE washminute_data.reservations SET live = false WHERE request_id = test_helpers.request('invariants_reserved')$$);
+   $$UPDATE washminute_data.reservations SET live = false WHERE request_id = test_helpers.request('invariants_reserved')$$),
+  (83, 'the books of a payment are what the gateway did',
+   $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id, reason)
+     SELECT now(), 'card_clearing', 'refunds_payable', 1, 'surplus', test_helpers.order_of('invariants_charged'), gateway_order_id
+       FROM washminute_data.payment_attempts WHERE attempt_id = pg_temp.attempt('invariants_charged')$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
