@@ -179,7 +179,10 @@ ALTER TABLE washminute_data.transfers
   ADD CONSTRAINT transfers_purpose_known
     CHECK (purpose IN ('payment', 'payment_reversed', 'surplus', 'washman_income', 'commission', 'refund_due',
                        'refund_granted', 'refund_offset', 'refund_void', 'refund', 'refund_outside', 'settlement_difference',
-                       'cancellation_fee', 'cancellation_share', 'give_back_fee', 'receivable', 'settlement', 'payout'));
+                       'cancellation_fee', 'cancellation_share', 'give_back_fee', 'receivable', 'settlement', 'payout')),
+  DROP CONSTRAINT transfers_order_named,
+  ADD CONSTRAINT transfers_order_named
+    CHECK ((order_id IS NULL) = (purpose IN ('settlement', 'payout')) OR purpose = 'settlement_difference');
 CREATE UNIQUE INDEX transfers_once_per_decision ON washminute_data.transfers (purpose, reason)
   WHERE purpose IN ('refund_outside', 'settlement_difference');
 COMMENT ON COLUMN washminute_data.transfers.purpose IS

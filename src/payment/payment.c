@@ -42,7 +42,10 @@ COMMAND(begin_payment, 1);
 COMMAND(wait_for_payment_link, -1);
 COMMAND(capture_payment, -1);
 
+COMMAND(inquire, -1);
+
 PG_FUNCTION_INFO_V1(washminute_naps_mac);
+PG_FUNCTION_INFO_V1(washminute_naps_checks_signature);
 
 static Statement select_order = {
 	"SELECT o.customer_id, o.status, o.payment_method = 'card', o.payment_verified, o.total,"
@@ -345,4 +348,31 @@ washminute_naps_mac(PG_FUNCTION_ARGS)
 	if (mac == NULL)
 		ErrorRaise(WM_DIGEST_FORBIDDEN, NULL);
 	PG_RETURN_TEXT_P(cstring_to_text(mac));
+}
+
+/* _inquire(attempt_id): the gateway is asked now. */
+static Datum
+inquire_body(FunctionCallInfo fcinfo)
+{
+	Attempt		attempt;
+
+	if (!AttemptLock(ArgumentUuid(fcinfo, 0, "attempt_id"), &attempt))
+		ErrorRaise(WM_PAYMENT_NOT_FOUND, NULL);
+	AttemptInquireAt(&attempt, DT_NOBEGIN);
+	PG_RETURN_VOID();
+}
+
+/* washminute._naps_checks_signature(): NULL where the credentials cannot be read. */
+Datum
+washminute_naps_checks_signature(PG_FUNCTION_ARGS)
+{
+	Credentials credentials;
+	const char *problem;
+	bool		checks;
+
+	if (!CredentialsRead(&credentials, &problem))
+		PG_RETURN_NULL();
+	checks = credentials.public_key != NULL;
+	CredentialsForget(&credentials);
+	PG_RETURN_BOOL(checks);
 }

@@ -238,6 +238,7 @@ SELECT washminute.match_settlement();
 SELECT pg_temp.pay('lost'), pg_temp.pay('lost_2');
 SELECT pg_temp.clock('2026-11-25 09:00');
 SELECT pg_temp.import('2026-11-25', E'orderid,amount,date\nNOBODYS2,60,2026-11-25');
+SELECT test_helpers.outcome(format('SELECT washminute.resolve_exception(%L, %L, %L, %L)', e.exception_id, 'recon_a', 'booked', 'r')) FROM washminute_data.payment_exceptions AS e WHERE e.data->>'orderId' = 'NOBODYS2';
 SELECT pg_temp.state('lost'), pg_temp.state('lost_2');
 SELECT pg_temp.decide('lost', 'settlement_only_ours', 'booked'), pg_temp.decide('lost_2', 'settlement_only_ours', 'explained');
 SELECT pg_temp.books('lost');
