@@ -241,15 +241,15 @@ Printable(const char *text, int most)
 	return copy;
 }
 
-/* The same, of what is said to people. */
+/* The same, of what is said to people; cut only then, since half a number is not known for one. */
 static char *
 PrintableText(const char *text)
 {
-	char	   *copy = Printable(text, TEXT_MAX);
+	char	   *copy = text != NULL ? pstrdup(text) : NULL;
 
 	if (copy != NULL)
 		MaskCardNumbers(copy);
-	return copy;
+	return Printable(copy, TEXT_MAX);
 }
 
 /* Does a text of the gateway's speak of that? */
@@ -470,10 +470,12 @@ NapsReadCallback(const char *body, NapsCallback *callback)
 	};
 
 	for (int i = 0; i < lengthof(fields); i++)
-		*fields[i].value = Printable(object != NULL ? JsonMemberText(object, fields[i].name) :
-									 FormValue(body, fields[i].name), TEXT_MAX);
-	if (callback->holder != NULL)
-		MaskCardNumbers(callback->holder);
+	{
+		char	   *text = object != NULL ? JsonMemberText(object, fields[i].name) :
+			FormValue(body, fields[i].name);
+
+		*fields[i].value = fields[i].value == &callback->holder ? PrintableText(text) : Printable(text, TEXT_MAX);
+	}
 }
 
 /*

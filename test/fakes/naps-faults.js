@@ -84,6 +84,8 @@ const modes = {
 	status_withheld: { calls: ['status'], effect: true, truthful: true, answer: plain },
 	declined: { calls: challenged, effect: true, truthful: true, answer: plain },
 	challenge: { calls: challenged, effect: true, truthful: true, answer: plain },
+	card_echoed: { calls: [...links, 'authorization', 'reversal', 'refund', 'capture', 'status', 'deleteCardtoken', 'pay'],
+		effect: true, truthful: true, answer: plain },
 	cvv_wanted: { calls: ['authorization'], effect: true, truthful: true, answer: plain },
 	callback_thrice: { calls: ['pay'] },
 	callback_lost: { calls: ['pay'] },
@@ -117,6 +119,8 @@ const defaults = {
 	reverse_ms: 0,
 	record: false,
 	auto: null,
+	echo_pan: null,
+	echo_cvv: null,
 };
 
 const isBoolean = (value) => typeof value === 'boolean';
@@ -179,6 +183,8 @@ const members = {
 	reverse_ms: isDuration,
 	record: isBoolean,
 	auto: isAuto,
+	echo_pan: isText,
+	echo_cvv: isText,
 };
 
 // A step that has but options is no step.

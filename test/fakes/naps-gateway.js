@@ -127,7 +127,17 @@ class Gateway
 			this.malformed++;
 			return { body: { statuscode: '17', status: 'malformed json' } };
 		}
-		return this.refuseCall(call, value, mode) ?? this[call](value, { mode, base });
+		const outcome = this.refuseCall(call, value, mode) ?? await this[call](value, { mode, base });
+		return mode === 'card_echoed' ? this.withCard(outcome) : outcome;
+	}
+
+	// What no gateway should do: the card stands in its answer, as members and in the text.
+	withCard(outcome)
+	{
+		const { echo_pan: pan, echo_cvv: cvv } = this.options;
+		const { status } = outcome.body;
+		const text = `${status}, card ${pan} / ${pan.replace(/(.{4})(?=.)/g, '$1 ')}`;
+		return { ...outcome, body: { ...outcome.body, status: text, cardnumber: pan, cvv, holdername: `H ${pan}`, authstatus: pan } };
 	}
 
 	// An object, or nothing.

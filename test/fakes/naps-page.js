@@ -260,7 +260,8 @@ class Page
 	{
 		const { act, demand, result, struck } = visit;
 		const { outcome = 'approve' } = act;
-		visit.pan = act.pan ?? demand.pan ?? pans[act.card ?? 'visa'];
+		const { echo_pan: usual } = this.gateway.options;
+		visit.pan = act.pan ?? demand.pan ?? (act.card === undefined && usual !== null ? usual : pans[act.card ?? 'visa']);
 		this.save(visit);
 		if (outcome === 'switch_timeout' || (outcome === 'approve' && struck.has('sw_ko')))
 			return this.timeOut(visit);
@@ -434,6 +435,8 @@ class Page
 			carte: masked(pan),
 			typecarte: brandOf(pan),
 		};
+		if (struck.has('card_echoed'))
+			Object.assign(fields, { carte: pan, cvv: gateway.options.echo_cvv, nomprenom: `H ${pan}` });
 		if (format === 'json' || struck.has('callback_json'))
 			return { type: 'application/json', body: JSON.stringify(fields) };
 		return { type: 'application/x-www-form-urlencoded', body: new URLSearchParams(fields).toString() };
