@@ -59,7 +59,7 @@ INSERT INTO washminute_data.payment_exception_decisions (kind, decision, effect)
   ('refund_failed', 'paid_outside', 'The customer was paid by another way: booked against cash_settlement. Not for a refund that was granted.'),
   ('refund_failed', 'closed', 'Nothing goes back. Only for a refund that was granted, which has been booked back to the platform.'),
   ('attempt_unknown', 'charged', 'The customer was charged: the order is paid, or, where nothing is due, the money goes back.'),
-  ('attempt_unknown', 'not_charged', 'He was not, or the money has gone back: the attempt has come to nothing.'),
+  ('attempt_unknown', 'not_charged', 'He was not, or the money has gone back: the attempt has come to nothing. Not where he has been called paid since.'),
   ('success_contradicted', 'charged', 'He was charged: what the gateway says since is not heeded.'),
   ('success_contradicted', 'not_charged', 'He was not: the order is unpaid again, or, once a washman has accepted, it is an exception reversed_in_hand.'),
   ('amount_differs', 'returned', 'The gateway has given all of it back: the attempt is reversed.'),

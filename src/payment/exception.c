@@ -34,7 +34,7 @@ COMMAND(resolve_exception, 1);
 
 static Statement select_exception = {
 	"SELECT e.kind, e.attempt_id, e.refund_id, e.line_id, e.data->>'difference', e.decision, e.resolved_by,"
-	"       r.request_id, p.order_id"
+	"       r.request_id, p.order_id, e.since"
 	"  FROM washminute_data.payment_exceptions AS e"
 	"  LEFT JOIN washminute_data.payments AS p ON p.payment_id = e.payment_id"
 	"  LEFT JOIN washminute_data.washing_requests AS r ON r.order_id = p.order_id"
@@ -67,6 +67,7 @@ typedef struct Exception
 	char	   *kind;
 	char	   *decision;		/* NULL while it is open, as the next */
 	char	   *resolved_by;
+	TimestampTz since;
 	const char *admin_id;
 	bool		has_attempt;
 	bool		has_refund;
@@ -193,6 +194,17 @@ NotCharged(Exception *exception)
 		AttemptTakenBack(attempt);
 }
 
+/* Unless evidence has come since it was raised that it was. */
+static void
+UnknownNotCharged(Exception *exception)
+{
+	Attempt    *attempt = RequireAttempt(exception);
+
+	if (attempt->charged && attempt->final_at >= exception->since)
+		RefuseState(attempt->status);
+	NotCharged(exception);
+}
+
 static void
 AmountReturned(Exception *exception)
 {
@@ -265,7 +277,7 @@ static const struct
 	{"refund_failed", "paid_outside", RefundPaidOutside},
 	{"refund_failed", "closed", RefundClosed},
 	{"attempt_unknown", "charged", Charged},
-	{"attempt_unknown", "not_charged", NotCharged},
+	{"attempt_unknown", "not_charged", UnknownNotCharged},
 	{"success_contradicted", "charged", Charged},
 	{"success_contradicted", "not_charged", NotCharged},
 	{"amount_differs", "returned", AmountReturned},
@@ -317,6 +329,7 @@ ExceptionRead(const pg_uuid_t *exception_id, Exception *exception)
 	exception->difference = RowText(0, 5);
 	exception->decision = RowText(0, 6);
 	exception->resolved_by = RowText(0, 7);
+	exception->since = RowTime(0, 10);
 	exception->has_order = !RowIsNull(0, 9);
 	if (exception->has_order)
 	{
