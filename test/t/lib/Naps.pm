@@ -174,6 +174,22 @@ sub settle
 	return $self->control('POST', '/settle', _which($orderid));
 }
 
+# Somebody gives it back in the gateway's portal.
+sub reverse
+{
+	my ($self, $orderid) = @_;
+
+	return $self->control('POST', '/reverse', { orderid => $orderid })->{reversed};
+}
+
+# The text of a statement of what was settled, on that day.
+sub statement
+{
+	my ($self, $date, @orderids) = @_;
+
+	return $self->control('POST', '/statement', { date => $date, @orderids ? (orderids => \@orderids) : () })->{content};
+}
+
 sub _which
 {
 	my ($orderid) = @_;
