@@ -108,7 +108,7 @@ static Check checks[] = {
 		"    OR state LIKE 'the gateway %' OR state LIKE 'OpenSSL %' OR state LIKE 'no session%' LIMIT 1"}},
 	{NEEDS_DATA, "warning",
 		"a person must look at card payments, which no rule can decide",
-		"See the rows of washminute_data.payment_exceptions that are not resolved, and ask the gateway's operator.",
+		"See the rows of washminute_data.payment_exceptions that are not resolved, ask the gateway's operator, and decide by washminute.resolve_exception().",
 		{"SELECT pg_catalog.count(*) || ' since ' || pg_catalog.min(since) FROM washminute_data.payment_exceptions"
 		" WHERE resolved_at IS NULL HAVING pg_catalog.count(*) > 0"}},
 	{NEEDS_DATA, "warning",
