@@ -36,7 +36,7 @@ INSERT INTO washminute_data.settings (name, value, minimum, maximum, unit, per_z
    'How many washmen are offered a request in a wave, nearest first.'),
   ('payment_minutes', 15, 1, 1440, 'minutes', true,
    'A card job that is offered once it is paid, and is not paid after this, expires.'),
-  ('payment_recheck_hour', 21, 0, 23.99, 'hours', true,
+  ('payment_recheck_hour', 21, 0, 23.99, 'hours', false,
    'At this hour of each day the gateway is asked again about card payments that it has not captured yet: some time before it captures.'),
   ('position_max_age_seconds', 7200, 1, 604800, 'seconds', true,
    'A washman whose position is older than this is not matched.'),
