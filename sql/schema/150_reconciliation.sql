@@ -165,6 +165,7 @@ COMMENT ON COLUMN washminute_data.payment_exceptions.line_id IS 'The line of a s
 
 -- Refunds of which the customer was paid by another way, and the books of all this.
 
+CREATE INDEX refunds_attempt ON washminute_data.refunds (attempt_id);
 ALTER TABLE washminute_data.refunds
   DROP CONSTRAINT refunds_status_known,
   ADD CONSTRAINT refunds_status_known

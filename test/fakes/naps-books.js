@@ -243,6 +243,33 @@ class Books
 		return [...this.orders.values()].map((order) => order.row());
 	}
 
+	// By hand, in the portal: what is left and not captured.
+	reverseByHand(orderid)
+	{
+		const due = (this.find(orderid)?.charges ?? []).filter(({ captured, left }) => captured === 0 && left > 0);
+		due.forEach((charge) => charge.reversals.push(charge.left));
+		return due.length;
+	}
+
+	// What was paid out, and taken off, as text; all of it, or of the orders that are told.
+	statement({ date, orderids })
+	{
+		const rows = [];
+		for (const { orderid, charges } of this.orders.values())
+		{
+			if (orderids !== undefined && !orderids.includes(orderid))
+				continue;
+			for (const charge of charges.filter(({ settledAt }) => settledAt !== undefined))
+			{
+				const day = date ?? new Date(charge.at).toISOString().slice(0, 10);
+				rows.push([day, 'sale', decimal(charge.captured), orderid, charge.authnumber]);
+				for (const { amount } of charge.refunds.filter(({ state }) => state === 'settled'))
+					rows.push([day, 'refund', decimal(amount), orderid, charge.authnumber]);
+			}
+		}
+		return [['date', 'kind', 'amount', 'orderid', 'numauto'], ...rows].map((row) => `${row.join(';')}\n`).join('');
+	}
+
 	summary()
 	{
 		const orders = [...this.orders.values()];

@@ -566,33 +566,6 @@ class Gateway
 		return { settled: due.length, refunds: queued.length };
 	}
 
-	// By hand, in the portal: what is left and not captured.
-	reverseByHand(orderid)
-	{
-		const due = this.chargesOf(orderid).filter(({ captured, left }) => captured === 0 && left > 0);
-		due.forEach((charge) => charge.reversals.push(charge.left));
-		return due.length;
-	}
-
-	// What was paid out, and taken off, as text; all of it, or of the orders that are told.
-	statement({ date, orderids, header = true })
-	{
-		const rows = [];
-		for (const { orderid, charges } of this.books.orders.values())
-		{
-			if (orderids !== undefined && !orderids.includes(orderid))
-				continue;
-			for (const charge of charges.filter(({ settledAt }) => settledAt !== undefined))
-			{
-				const day = date ?? new Date(charge.at).toISOString().slice(0, 10);
-				rows.push([day, 'sale', decimal(charge.captured), orderid, charge.authnumber]);
-				for (const { amount } of charge.refunds.filter(({ state }) => state === 'settled'))
-					rows.push([day, 'refund', decimal(amount), orderid, charge.authnumber]);
-			}
-		}
-		return [...header ? [['date', 'kind', 'amount', 'orderid', 'numauto']] : [], ...rows].map((row) => `${row.join(';')}\n`).join('');
-	}
-
 	summary()
 	{
 		const { macMismatches, headersMissing, keysRefused, malformed, tokensIssued, tokensRefused } = this;

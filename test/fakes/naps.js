@@ -36,7 +36,7 @@
  *	                        "wait": false answers before the callbacks are done}
  *	POST /control/capture   {"orderid": ...} or {"all": true}: the gateway's own telecollecte
  *	POST /control/settle    likewise: paid out, and refunds cleared
- *	POST /control/reverse   likewise: what somebody gives back in the portal
+ *	POST /control/reverse   {"orderid": ...}: somebody gives it back in the portal
  *	POST /control/statement {"date": "2026-11-28", "orderids": [...]}: what was settled, of those orders or of all, and on
  *	                        that day or its own, as {"content": the text of a statement}
  *	POST /control/release   answers what mode "hold" holds
@@ -276,8 +276,8 @@ const controls = {
 	'POST /control/pay': pay,
 	'POST /control/capture': atEndOfDay((orderid) => ({ captured: gateway.captureDay(orderid) })),
 	'POST /control/settle': atEndOfDay((orderid) => gateway.settleDay(orderid)),
-	'POST /control/reverse': atEndOfDay((orderid) => ({ reversed: gateway.reverseByHand(orderid) })),
-	'POST /control/statement': (response, body) => parsed(response, body, (value) => report(response, 200, { content: gateway.statement(value) })),
+	'POST /control/reverse': atEndOfDay((orderid) => ({ reversed: gateway.books.reverseByHand(orderid) })),
+	'POST /control/statement': (response, body) => parsed(response, body, (value) => report(response, 200, { content: gateway.books.statement(value) })),
 	'POST /control/release': release,
 };
 
