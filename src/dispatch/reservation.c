@@ -68,6 +68,12 @@ static Statement delete_stages = {
 	1, {UUIDOID}
 };
 
+static Statement end_stages = {
+	"UPDATE washminute_data.reservation_stages SET done_at = $2, outcome = 'too_late'"
+	" WHERE request_id = $1 AND done_at IS NULL",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
 static Statement delete_all_stages = {
 	"DELETE FROM washminute_data.reservation_stages WHERE request_id = $1",
 	1, {UUIDOID}
@@ -220,8 +226,19 @@ RunForRequest(Statement *statement, const Request *request)
 void
 ReservationEnd(const Request *request)
 {
+	Arguments	arguments = {0};
+
 	RunForRequest(&end_reservation, request);
-	RunForRequest(&delete_stages, request);
+	if (strcmp(request->status, "expired") != 0)
+	{
+		RunForRequest(&delete_stages, request);
+		return;
+	}
+
+	/* what nobody came to do in time */
+	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
+	StatementRun(&end_stages, &arguments);
 }
 
 void
