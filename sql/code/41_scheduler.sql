@@ -35,8 +35,8 @@ BEGIN
     PERFORM washminute.raise('WM_CRON_MISSING', pg_catalog.jsonb_build_object(
       'cronDatabase', pg_catalog.current_setting('cron.database_name', true),
       'statement', pg_catalog.format(
-        'SELECT cron.schedule_in_database(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'', %L)',
-        pg_catalog.current_database())));
+        'SELECT cron.schedule_in_database(%L, ''* * * * *'', ''SELECT washminute.run_due()'', %L)',
+        'washminute run_due in ' OPERATOR(pg_catalog.||) pg_catalog.current_database(), pg_catalog.current_database())));
   END IF;
   PERFORM washminute.unschedule_jobs();
   EXECUTE 'SELECT cron.schedule(''washminute run_due'', ''* * * * *'', ''SELECT washminute.run_due()'')';

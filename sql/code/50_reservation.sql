@@ -21,7 +21,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
 AS 'MODULE_PATHNAME', 'washminute_resolve_reservations';
 COMMENT ON FUNCTION washminute.resolve_reservations() IS
-  'After the rules of a time zone have changed: reservations keep their time by the zone''s clock, and what is due before moves with it. At most 1000 in a call; returns how many moved. run_due() does it every hour.';
+  'After the rules of a time zone have changed: reservations keep their time by the zone''s clock, and what is due before moves with it. At most 1000 in a call, the next first; returns how many moved. run_due() does it every five minutes. Sessions that are open know the old rules: restart the server after an update of the time zones.';
 
 CREATE OR REPLACE FUNCTION washminute._widest_ring() RETURNS double precision
 LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -48,22 +48,33 @@ RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, di
 LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path FROM CURRENT
 AS $$
-  SELECT r.request_id, t.customer_first_name, t.neighbourhood, near.distance_m,
-         t.services, t.earnings, t.payment_method, r.reservation_at
-    FROM (SELECT ST_SetSRID(ST_MakePoint(w.longitude, w.latitude), 4326)::geography AS place
-            FROM washminute._washman_position(open_reservations.washman_id) AS w) AS p
-    JOIN washminute_data.request_timers AS i ON ST_DWithin(i.place, p.place, washminute._widest_ring())
-    JOIN washminute_data.washing_requests AS r ON r.request_id = i.request_id
-    JOIN washminute_data.reservations AS v ON v.request_id = r.request_id AND v.live
-    LEFT JOIN washminute_data.offers AS f
-           ON f.request_id = r.request_id AND f.washman_id = open_reservations.washman_id,
-         LATERAL (SELECT ST_Distance(i.place, p.place)) AS near (distance_m),
-         LATERAL washminute._request_told(r.request_id, open_reservations.washman_id) AS t
-   WHERE r.status = 'pending' AND r.reservation_at > washminute.now() AND r.expires_at > washminute.now()
-     AND r.customer_id <> open_reservations.washman_id AND f.declined_at IS NULL
-     AND EXISTS (SELECT FROM washminute_data.reservation_stages AS s WHERE s.request_id = r.request_id)
-     AND near.distance_m <= washminute._zone_setting(r.zone_code, 'radius_limit_m')
-   ORDER BY r.reservation_at, near.distance_m LIMIT 100
+  WITH here AS MATERIALIZED (
+    SELECT ST_SetSRID(ST_MakePoint(w.longitude, w.latitude), 4326)::geography AS place, washminute._widest_ring() AS radius_m
+      FROM washminute._washman_position(open_reservations.washman_id) AS w
+     WHERE w.located_at >= washminute.now() - (SELECT s.value FROM washminute_data.settings AS s
+                                                WHERE s.name = 'position_max_age_seconds') * '1 second'::interval),
+  zone AS MATERIALIZED (
+    SELECT z.zone_code, washminute._zone_setting(z.zone_code, 'radius_limit_m') AS radius_m, z.card_dispatch
+      FROM washminute_data.service_zones AS z),
+  near AS MATERIALIZED (
+    SELECT r.request_id, r.reservation_at, ST_Distance(i.place, here.place) AS distance_m
+      FROM here
+      JOIN washminute_data.request_timers AS i ON ST_DWithin(i.place, here.place, here.radius_m)
+      JOIN washminute_data.washing_requests AS r ON r.request_id = i.request_id
+      JOIN zone ON zone.zone_code = r.zone_code
+      JOIN washminute_data.orders AS o ON o.order_id = r.order_id
+     WHERE r.status = 'pending' AND r.reservation_at > washminute.now() AND r.expires_at > washminute.now()
+       AND (o.payment_method = 'cash' OR o.payment_verified OR zone.card_dispatch = 'at_once')
+       AND r.customer_id <> open_reservations.washman_id
+       AND NOT EXISTS (SELECT FROM washminute_data.offers AS f
+                        WHERE f.request_id = r.request_id AND f.washman_id = open_reservations.washman_id
+                          AND f.declined_at IS NOT NULL)
+       AND ST_Distance(i.place, here.place) <= zone.radius_m
+     ORDER BY r.reservation_at, distance_m LIMIT 100)
+  SELECT n.request_id, t.customer_first_name, t.neighbourhood, 500 * pg_catalog.ceil(n.distance_m / 500),
+         t.services, t.earnings, t.payment_method, n.reservation_at
+    FROM near AS n, LATERAL washminute._request_told(n.request_id, open_reservations.washman_id) AS t
+   ORDER BY n.reservation_at, n.distance_m
 $$;
 COMMENT ON FUNCTION washminute.open_reservations(text) IS
-  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before; the next first, at most 100.';
+  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before (the distance in steps of 500 m, so that it does not tell the place); the next first, at most 100.';

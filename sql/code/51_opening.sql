@@ -32,14 +32,16 @@ CREATE OR REPLACE FUNCTION washminute.zone_is_open(zone_code text, at timestampt
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path FROM CURRENT
 AS $$
-  SELECT EXISTS (SELECT FROM washminute._opening_spans(z.zone_code, w.wall_time::date - 1, w.wall_time::date) AS s
-                  WHERE w.wall_time >= s.opens_local AND w.wall_time < s.closes_local)
+  SELECT z.active
+         AND EXISTS (SELECT FROM washminute._opening_spans(z.zone_code, w.wall_time::date - 1, w.wall_time::date) AS s
+                      WHERE w.wall_time >= s.opens_local AND w.wall_time < s.closes_local)
     FROM washminute_data.service_zones AS z,
-         LATERAL (SELECT COALESCE(at, washminute.now()) AT TIME ZONE z.time_zone) AS w (wall_time)
+         LATERAL (SELECT COALESCE(at, washminute.now()) AT TIME ZONE z.time_zone
+                   WHERE at IS NULL OR pg_catalog.isfinite(at)) AS w (wall_time)
    WHERE z.zone_code = zone_is_open.zone_code
 $$;
 COMMENT ON FUNCTION washminute.zone_is_open(text, timestamptz) IS
-  'Whether work may start in a zone at a time (NULL: now), by its clock, weekday and exceptions; NULL for a zone that does not exist.';
+  'Whether work may start in a zone at a time (NULL: now), by its clock, weekday and exceptions; false for one that takes no orders, NULL for one that does not exist.';
 
 CREATE OR REPLACE FUNCTION washminute.next_opening(zone_code text, at timestamptz DEFAULT NULL) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL RESTRICTED
@@ -52,7 +54,7 @@ AS $$
                       LATERAL (SELECT s.opens_local AT TIME ZONE z.time_zone) AS o (opens_at)
                 WHERE o.opens_at > t.at) END
     FROM washminute_data.service_zones AS z, (SELECT COALESCE(next_opening.at, washminute.now())) AS t (at)
-   WHERE z.zone_code = next_opening.zone_code
+   WHERE z.zone_code = next_opening.zone_code AND z.active AND pg_catalog.isfinite(t.at)
 $$;
 COMMENT ON FUNCTION washminute.next_opening(text, timestamptz) IS
   'The first time from then on (NULL: now) at which work may start in a zone; NULL where that is none within 60 days.';
@@ -87,7 +89,8 @@ SET search_path FROM CURRENT
 AS $$
   SELECT s.starts_at, s.starts_at AT TIME ZONE z.time_zone
     FROM washminute_data.service_zones AS z,
-         LATERAL (SELECT COALESCE(day, (washminute.now() AT TIME ZONE z.time_zone)::date)) AS d (day),
+         LATERAL (SELECT COALESCE(day, (washminute.now() AT TIME ZONE z.time_zone)::date)
+                   WHERE day IS NULL OR pg_catalog.isfinite(day)) AS d (day),
          LATERAL (SELECT DISTINCT g.starts_at
                     FROM washminute._opening_spans(z.zone_code, d.day - 1, d.day) AS o,
                          pg_catalog.generate_series(o.opens_local AT TIME ZONE z.time_zone,

@@ -33,7 +33,7 @@ CREATE TABLE washminute_data.reservation_stages (
     CONSTRAINT reservation_stages_stage_known
       CHECK (stage IN ('offer', 'second_offer', 'last_offer', 'reminder')),
     CONSTRAINT reservation_stages_outcome_known
-      CHECK (outcome IN ('told', 'superseded', 'not_needed', 'unpaid', 'too_late')),
+      CHECK (outcome IN ('told', 'nobody', 'superseded', 'not_needed', 'unpaid', 'too_late')),
     CONSTRAINT reservation_stages_done_with_an_outcome CHECK ((done_at IS NULL) = (outcome IS NULL))
 );
 CREATE INDEX reservation_stages_due ON washminute_data.reservation_stages (due_at) WHERE done_at IS NULL;
@@ -45,7 +45,7 @@ COMMENT ON COLUMN washminute_data.reservation_stages.stage IS
 COMMENT ON COLUMN washminute_data.reservation_stages.due_at IS 'When it is to be done.';
 COMMENT ON COLUMN washminute_data.reservation_stages.done_at IS 'When it was looked at; NULL while it is ahead.';
 COMMENT ON COLUMN washminute_data.reservation_stages.outcome IS
-  'told; superseded by a later offer that was due as well; not_needed: a washman has the job, or none has whom to remind; unpaid; or too_late: the reservation had begun.';
+  'told; nobody was near; superseded by a later offer that was due as well; not_needed: a washman has the job, or none has whom to remind; unpaid; or too_late: the reservation had begun.';
 
 -- Those that were reserved before: what is ahead of them.
 INSERT INTO washminute_data.reservations (request_id, customer_id, period, starts_local)

@@ -113,6 +113,22 @@ LockRequestIfFree(const pg_uuid_t *request_id)
 }
 
 void
+LockCustomer(const char *customer_id)
+{
+	LOCKTAG		tag = LockTag(LOCK_CUSTOMER, HashText(customer_id, 0));
+
+	LockTake(&tag, ExclusiveLock);
+}
+
+bool
+LockCustomerIfFree(const char *customer_id)
+{
+	LOCKTAG		tag = LockTag(LOCK_CUSTOMER, HashText(customer_id, 0));
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
 LockWashman(const char *washman_id)
 {
 	LOCKTAG		tag = LockTag(LOCK_WASHMAN, HashText(washman_id, 0));

@@ -6,8 +6,8 @@
  * Transaction-level advisory locks in classes of their own, so that they never
  * meet a user's pg_advisory_lock.  The order, for every command:
  *
- *		idempotency key, then at most one request, then washmen in the order of
- *		their ids.
+ *		idempotency key, then at most one request, then the customer who reserves, then
+ *		washmen in the order of their ids.
  *
  * A command that handles several requests takes their locks without waiting.
  *
@@ -29,7 +29,8 @@ typedef enum LockClass
 	LOCK_REQUEST = 0x5703,
 	LOCK_WASHMAN = 0x5704,
 	LOCK_FLUSH = 0x5705,
-	LOCK_SETTLEMENT = 0x5706
+	LOCK_SETTLEMENT = 0x5706,
+	LOCK_CUSTOMER = 0x5707
 } LockClass;
 
 /*
@@ -37,6 +38,7 @@ typedef enum LockClass
  * had within washminute.lock_timeout.
  */
 extern void LockRequest(const pg_uuid_t *request_id);
+extern void LockCustomer(const char *customer_id);
 extern void LockWashman(const char *washman_id);
 extern void LockIdempotencyKey(const char *actor_id, const char *key);
 
@@ -54,6 +56,7 @@ extern void LockFlush(void);
 
 /* The same, but false at once when somebody else holds it. */
 extern bool LockRequestIfFree(const pg_uuid_t *request_id);
+extern bool LockCustomerIfFree(const char *customer_id);
 extern bool LockWashmanIfFree(const char *washman_id);
 
 #endif							/* WASHMINUTE_LOCK_H */

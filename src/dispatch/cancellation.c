@@ -47,12 +47,29 @@ FeeOf(const Request *request, double fee, const Settings *settings)
 	return (Fee) {amount, MoneyPercent(amount, settings->cancel_fee_share_percent)};
 }
 
+/*
+ * Until when it is for free: for some minutes after the acceptance, and of a reservation,
+ * which may be accepted long before, until it would be offered; for ever where its
+ * washman has not set out by its time.
+ */
+TimestampTz
+RequestFreeUntil(const Request *request, const Settings *settings)
+{
+	TimestampTz until = request->accepted_at + SETTING_USECS(settings->cancel_free_minutes, 60);
+
+	if (!request->is_reservation)
+		return until;
+	if (strcmp(request->status, "accepted") == 0 && ClockNow() >= request->reservation_at)
+		return DT_NOEND;
+	return Max(until, request->reservation_at -
+			   SETTING_USECS(settings->reservation_offer_minutes, 60));
+}
+
 Fee
 CancellationFee(const Request *request, const char *capacity, const Settings *settings)
 {
 	if (strcmp(capacity, ACTOR_CUSTOMER) != 0 || request->washman_id == NULL ||
-		ClockNow() < request->accepted_at +
-		SETTING_USECS(settings->cancel_free_minutes, 60))
+		ClockNow() < RequestFreeUntil(request, settings))
 		return (Fee) {0, 0};
 	return FeeOf(request, settings->cancel_fee, settings);
 }

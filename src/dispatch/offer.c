@@ -84,16 +84,16 @@ static Statement upsert_offers = {
 	TIMESTAMPTZARRAYOID}
 };
 
-/* The open requests near a place, nearest first. */
+/* The open requests near a place, nearest first; those that are reserved for later last. */
 static Statement select_open_near = {
 	"SELECT t.request_id FROM washminute_data.request_timers AS t"
 	"  JOIN washminute_data.washing_requests AS r ON r.request_id = t.request_id"
 	" WHERE ST_DWithin(t.place, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography, $3)"
-	"   AND r.status = 'pending' AND r.radius_m > 0"
+	"   AND r.status = 'pending' AND r.radius_m > 0 AND r.next_wave_at IS NOT NULL"
 	"   AND ST_DWithin(t.place, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography, r.radius_m)"
-	" ORDER BY t.place <-> ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography"
+	" ORDER BY r.reservation_at > $5, t.place <-> ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography"
 	" LIMIT $4",
-	4, {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID}
+	5, {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, TIMESTAMPTZOID}
 };
 
 TimestampTz
@@ -472,6 +472,7 @@ OfferToJoiner(const char *washman_id)
 	ArgumentDatum(&arguments, Float8GetDatum(fix.latitude));
 	ArgumentDatum(&arguments, Float8GetDatum(SettingsWidestRing()));
 	ArgumentDatum(&arguments, Int64GetDatum((int64) settings.max_open_offers));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	count = StatementRun(&select_open_near, &arguments);
 	near = palloc(Max(count, 1) * sizeof(pg_uuid_t *));
 	for (uint64 row = 0; row < count; row++)

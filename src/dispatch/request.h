@@ -128,6 +128,9 @@ typedef struct Fee
 	int64		share;			/* of it, the washman's */
 } Fee;
 
+/* Until when it can be cancelled, or given back, without a fee. */
+extern TimestampTz RequestFreeUntil(const Request *request, const Settings *settings);
+
 /* For cancelling it now, in that capacity. */
 extern Fee	CancellationFee(const Request *request, const char *capacity,
 							const Settings *settings);

@@ -58,21 +58,21 @@ static Statement end_offers = {
 };
 
 /*
- * Reservations whose beginning is another moment by now; in an order in which none is
- * moved to where the next one is yet.
+ * Reservations whose beginning is another moment by now, the nearest first; in an order in
+ * which none is moved to where the next one is yet.  One that would have begun stays.
  */
 static Statement select_shifted = {
-	"SELECT v.request_id, new.starts_at"
+	"SELECT s.request_id, s.starts_at FROM ("
+	" SELECT v.request_id, new.starts_at, pg_catalog.lower(v.period) AS started_at"
 	"  FROM washminute_data.reservations AS v"
 	"  JOIN washminute_data.washing_requests AS r ON r.request_id = v.request_id"
 	"  JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code,"
-	"       LATERAL (SELECT v.starts_local AT TIME ZONE z.time_zone) AS new (starts_at),"
-	"       LATERAL (SELECT pg_catalog.lower(v.period) - new.starts_at) AS shift (earlier)"
+	"       LATERAL (SELECT v.starts_local AT TIME ZONE z.time_zone) AS new (starts_at)"
 	" WHERE v.live AND pg_catalog.lower(v.period) > $1 AND r.status IN ('pending', 'accepted')"
 	"   AND (pg_catalog.lower(v.period) AT TIME ZONE z.time_zone) <> v.starts_local"
-	" ORDER BY CASE WHEN shift.earlier > '0' THEN pg_catalog.lower(v.period) END,"
-	"          pg_catalog.lower(v.period) DESC"
-	" LIMIT $2",
+	"   AND new.starts_at > $1"
+	" ORDER BY pg_catalog.lower(v.period) LIMIT $2) AS s"
+	" ORDER BY CASE WHEN s.starts_at < s.started_at THEN s.started_at END, s.started_at DESC",
 	2, {TIMESTAMPTZOID, INT8OID}
 };
 
@@ -208,6 +208,7 @@ reschedule_request_body(FunctionCallInfo fcinfo)
 	RequestSettings(&request, &settings);
 	ReservationCheckTime(reservation_at, &settings);
 	ZoneRequireOpen(request.zone_code, reservation_at);
+	LockCustomer(request.customer_id);
 	if (request.washman_id != NULL)
 		LockWashman(request.washman_id);
 	Move(&request, reservation_at, actor_id, &settings);
@@ -232,6 +233,8 @@ ResolveOne(void *argument)
 	if (!LockRequestIfFree(shifted->request_id))
 		return;
 	RequestRead(shifted->request_id, &request);
+	if (!LockCustomerIfFree(request.customer_id))
+		return;
 	if (request.washman_id != NULL && !LockWashmanIfFree(request.washman_id))
 		return;
 	RequestSettings(&request, &settings);

@@ -37,6 +37,9 @@
 
 static const char *const stages[] = {"offer", "second_offer", "last_offer", "reminder"};
 
+/* How long a reminder is worth being told. */
+#define REMINDER_LIFE (5 * USECS_PER_MINUTE)
+
 #define NO_RESERVATIONS_AT_ONCE "reservations_customer_times_never_overlap"
 
 static Statement insert_reservation = {
@@ -187,6 +190,9 @@ WritePeriod(const Request *request)
 	ArgumentDatum(&arguments, TimestampTzGetDatum(request->reservation_at +
 												  SETTING_USECS(request->duration_minutes, 60)));
 	ArgumentText(&arguments, request->zone_code);
+
+	/* the constraint alone, without a lock, deadlocks where two are moved to each other's time */
+	LockCustomer(request->customer_id);
 	PG_TRY();
 	{
 		StatementRunOne(&insert_reservation, &arguments);
@@ -278,21 +284,32 @@ LogStage(const Request *request, int stage, int offers)
 static const char *
 RunOffer(Request *request, const Settings *settings, int stage)
 {
+	int			offers;
+
 	if (strcmp(request->status, "pending") != 0)
 		return "not_needed";
 	if (RequestWaitsForPayment(request, settings))
 		return "unpaid";
-	LogStage(request, stage, RequestOfferAnew(request, settings, request->expires_at));
-	return "told";
+	offers = RequestOfferAnew(request, settings, request->expires_at);
+	LogStage(request, stage, offers);
+	if (offers > 0)
+		return "told";
+
+	/* whoever comes to be near is offered it then */
+	request->radius_m = Max(request->radius_m, settings->radius_limit_m);
+	RequestWriteWaves(request);
+	return "nobody";
 }
 
 /* Remind whoever will meet; the outcome. */
 static const char *
 RunReminder(const Request *request)
 {
+	/* it says how many minutes are left, and the reservation may be moved */
+	TimestampTz until = Min(request->reservation_at, ClockNow() + REMINDER_LIFE);
 	Notice		notices[] = {
-		{request->customer_id, "customer", "reservationReminder", request->reservation_at},
-		{request->washman_id, "washman", "reservationReminder", request->reservation_at}
+		{request->customer_id, "customer", "reservationReminder", until},
+		{request->washman_id, "washman", "reservationReminder", until}
 	};
 	JsonObject	data;
 
@@ -341,7 +358,11 @@ ReservationRun(const pg_uuid_t *request_id, TimestampTz as_of)
 		return -1;
 	RequestRead(request_id, &request);
 	RequestSettings(&request, &settings);
+
+	/* a call for a time ahead may do things early, but it does not have a reservation begin */
 	request.as_of = Max(as_of, ClockNow());
+	if (ClockNow() < request.reservation_at)
+		request.as_of = Min(request.as_of, request.reservation_at - 1);
 	ArgumentDatum(&arguments, UUIDPGetDatum(request_id));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(as_of));
 	rows = StatementRun(&select_due_stages, &arguments);

@@ -58,13 +58,11 @@ static Statement select_last_run = {
 	" ORDER BY d.runid DESC LIMIT 1"
 };
 
-/* of the oldest rows only, which the primary key finds */
+/* also those of jobs that setup() has made anew since */
 static Statement delete_history = {
 	"DELETE FROM cron.job_run_details"
-	" WHERE runid IN (SELECT runid FROM cron.job_run_details ORDER BY runid LIMIT 10000)"
-	"   AND end_time < $1"
-	"   AND jobid IN (SELECT jobid FROM cron.job WHERE jobname LIKE 'washminute %'"
-	"                    AND database = pg_catalog.current_database())",
+	" WHERE end_time < $1 AND database = pg_catalog.current_database()"
+	"   AND command = 'SELECT washminute.run_due()'",
 	1, {TIMESTAMPTZOID}
 };
 

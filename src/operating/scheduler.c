@@ -29,6 +29,9 @@
 #define CLEANING_BATCH 10000
 #define DUE_BATCH 5000
 
+/* How often it is looked whether the rules of a time zone have changed. */
+#define RESOLVE_EVERY (5 * USECS_PER_MINUTE)
+
 COMMAND(run_due, -1);
 
 static Statement delete_old_keys = {
@@ -75,7 +78,7 @@ run_due_body(FunctionCallInfo fcinfo)
 	if (HourBegins() && superuser())
 		CronCleanHistory();
 	IdentityBecomeOwner(&saved);
-	if (HourBegins())
+	if (ClockNow() % RESOLVE_EVERY < USECS_PER_MINUTE)
 		(void) ReservationsResolve();
 	RequestsRunDue(DUE_BATCH, DT_NOEND, &counts);
 	CleanIdempotencyKeys();

@@ -116,7 +116,8 @@ PutMoney(StringInfo filled, const Language *language, const char *value)
 		appendStringInfoChar(&amount, digits[i]);
 	}
 	if (digits[whole] == '.')
-		appendStringInfo(&amount, "%s%s", language->decimal, digits + whole + 1);
+		appendStringInfo(&amount, "%s%s%s", language->decimal, digits + whole + 1,
+						 strlen(digits + whole) == 2 ? "0" : "");
 	Put(filled, language, psprintf(language->money, amount.data));
 }
 

@@ -6,6 +6,13 @@ CREATE SCHEMA simulation;
 CREATE TABLE simulation.calls (at timestamptz NOT NULL);
 CREATE TABLE simulation.planned (request_id uuid PRIMARY KEY, customer_id text NOT NULL, fate text NOT NULL);
 
+-- Where the washmen are.
+CREATE FUNCTION simulation.report() RETURNS integer LANGUAGE sql
+AS $$
+  SELECT washminute.report_locations(array_agg('w' || n), array_agg(-7.61 + n * 0.002), array_agg(33.59::float8))
+    FROM generate_series(1, 20) AS n
+$$;
+
 -- As many reservations over so many days, of many customers; and washmen near.
 CREATE FUNCTION simulation.book(reservations integer, days integer, seed float8) RETURNS void LANGUAGE plpgsql
 AS $$
@@ -15,12 +22,15 @@ DECLARE
   booked integer := 0;
 BEGIN
   PERFORM setseed(seed);
+  UPDATE washminute_data.lanes SET paused = true;
+  UPDATE washminute_data.service_zones SET offer_policy = 'broadcast' WHERE zone_code = 'casablanca';
   UPDATE washminute_data.settings SET value = CASE name WHEN 'reservation_horizon_days' THEN 366 WHEN 'position_max_age_seconds' THEN 604800 ELSE 5 END
    WHERE name IN ('reservation_horizon_days', 'position_max_age_seconds', 'offer_size');
   PERFORM washminute.set_clock('2027-01-01 00:00+00', 0);
   PERFORM washminute.upsert_user('c' || n, 'customer') FROM generate_series(1, customers) AS n;
   PERFORM washminute.upsert_user('w' || n, 'washman'), washminute.set_washman_status('w' || n, 'online')
      FROM generate_series(1, 20) AS n;
+  PERFORM simulation.report();
   WHILE booked < reservations LOOP
     starts := date_trunc('minute', '2027-01-01 09:00+00'::timestamptz + random() * days * '1 day'::interval);
     CONTINUE WHEN NOT washminute.zone_is_open('casablanca', starts);
@@ -102,8 +112,7 @@ BEGIN
     COMMIT;
     steps := steps + 1;
     IF steps % 10 = 0 THEN
-      PERFORM washminute.report_locations(array_agg('w' || n), array_agg(-7.61 + n * 0.002), array_agg(33.59::float8))
-         FROM generate_series(1, 20) AS n;
+      PERFORM simulation.report();
       COMMIT;
       PERFORM simulation.live();
       COMMIT;
@@ -121,6 +130,18 @@ BEGIN
   PERFORM washminute.notify_due_reservations();
   PERFORM washminute.expire_due();
 END
+$$;
+
+-- The messages by request, once it is over.
+CREATE TABLE simulation.messages (request_id uuid, event text);
+CREATE INDEX ON simulation.messages (request_id);
+CREATE FUNCTION simulation.collect() RETURNS bigint LANGUAGE sql
+AS $$
+  WITH found AS (
+    INSERT INTO simulation.messages
+    SELECT (o.data->>'requestId')::uuid, o.event FROM washminute_data.outbox AS o WHERE o.recipient_id IS NOT NULL AND o.data ? 'requestId'
+    RETURNING 1)
+  SELECT count(*) FROM found
 $$;
 
 -- What must be 0.
@@ -154,6 +175,27 @@ AS $$
              WHERE r.status IN ('expired', 'accepted')
                AND 4 <> (SELECT count(*) FROM washminute_data.reservation_stages AS s
                           WHERE s.request_id = r.request_id AND (s.done_at IS NOT NULL OR s.due_at > washminute.now() OR r.status = 'expired')))
+  UNION ALL
+  -- the lane is paused: each offer, and each reminder for two, has left a message
+  SELECT 'reservations_untold',
+         (SELECT count(*)
+            FROM simulation.planned AS v,
+                 LATERAL (SELECT COALESCE(sum((e.data->>'offers')::integer), 0) AS offers
+                            FROM washminute_data.events AS e
+                           WHERE e.request_id = v.request_id AND e.event = 'requestOffered') AS made,
+                 LATERAL (SELECT count(*) FILTER (WHERE e.data->>'stage' = 'reminder') AS reminders,
+                                 COALESCE(sum((e.data->>'offers')::integer), 0) AS offers
+                            FROM washminute_data.events AS e
+                           WHERE e.request_id = v.request_id AND e.event = 'upcomingReservation') AS staged,
+                 LATERAL (SELECT count(*) FILTER (WHERE o.event IN ('upcomingReservation', 'newWashingRequest')) AS offers,
+                                 count(*) FILTER (WHERE o.event = 'reservationReminder') AS reminders
+                            FROM simulation.messages AS o WHERE o.request_id = v.request_id) AS sent
+           WHERE sent.offers <> made.offers OR staged.offers > made.offers OR sent.reminders <> 2 * staged.reminders)
+  UNION ALL
+  -- washmen are near all the time: a stage that is told of is told to some
+  SELECT 'reservations_offered_to_nobody',
+         (SELECT count(*) FROM simulation.planned JOIN washminute_data.reservation_stages AS s USING (request_id)
+           WHERE s.outcome = 'nobody')
   UNION ALL
   -- somebody called in time, and it was not done
   SELECT 'reservations_dropped_without_cause',

@@ -128,8 +128,8 @@ is_query($node, $idle, '', 'runs: and none was to be expected yet');
 
 # old runs go at the beginning of an hour, ours alone
 $node->safe_psql('postgres', <<'SQL');
-INSERT INTO cron.job_run_details (jobid, runid, end_time)
-SELECT j.jobid, (CASE j.jobname WHEN 'nightly' THEN 10000 ELSE 20000 END) + age.days, now() - age.days * interval '1 day'
+INSERT INTO cron.job_run_details (jobid, database, command, runid, end_time)
+SELECT j.jobid, j.database, j.command, (CASE j.jobname WHEN 'nightly' THEN 10000 ELSE 20000 END) + age.days, now() - age.days * interval '1 day'
   FROM cron.job AS j, unnest('{1,3}'::int[]) AS age (days);
 SELECT washminute.set_clock('2027-03-01 10:01+00', 0);
 SELECT washminute.run_due();

@@ -95,6 +95,7 @@ my $callers = IPC::Run::start(
 sql('CALL simulation.run(10)');
 ok($callers->pumpable, 'others called all the time') or diag($err);
 $callers->kill_kill;
+sql('SELECT simulation.collect()');
 is(sql('SELECT * FROM simulation.faults() WHERE count > 0'), '', 'each stage was done once, not early, and none was lost');
 is(sql("SELECT count(*) > 0 FROM washminute_data.reservation_stages WHERE outcome = 'told'"), 't', 'of many somebody was told');
 is(sql('SELECT * FROM washminute.check_invariants()'), '', 'the invariants hold');
