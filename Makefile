@@ -4,6 +4,7 @@
 #   make install           puts it there
 #   make installcheck      runs the tests on a running server of your own, after make install
 #   make check             runs all tests on throwaway clusters, from a fresh Debian on
+#   make check-rest        of these, the requests over REST
 #   make demo              replays a fleet's day on a cluster that stays up; TRACE=, SEED= and
 #                          SPEED= stand in test/demo/run
 #   make demo-stop         ends that cluster and removes it
@@ -77,7 +78,7 @@ endif
 # Goals that work before PostgreSQL is installed do without PGXS
 #
 
-WM_OWN_GOALS = bench check demo demo-stop
+WM_OWN_GOALS = bench check check-rest demo demo-stop
 
 ifneq ($(filter-out $(WM_OWN_GOALS),$(or $(MAKECMDGOALS),all)),)
 
@@ -98,10 +99,12 @@ $(DATA_built): $(WM_SQL_PARTS)
 
 endif
 
-ifneq ($(filter check,$(MAKECMDGOALS)),)
-.PHONY: check
+ifneq ($(filter check check-rest,$(MAKECMDGOALS)),)
+.PHONY: check check-rest
 check:
 	@test/check
+check-rest:
+	@test/check rest
 endif
 
 ifneq ($(filter bench,$(MAKECMDGOALS)),)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/rate_limit.h"
 #include "base/readiness.h"
 #include "base/settings.h"
 #include "dispatch/live_flush.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	ReadinessInit();
 	SettingsInit();
 	GucInit();
+	RateLimitInit();
 	ListenerInit();
 	WakeInit();
 	LiveIndexInit();

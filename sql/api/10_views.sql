@@ -54,7 +54,8 @@ GRANT SELECT ON washminute_api.orders TO washminute_customer, washminute_washman
 
 CREATE OR REPLACE VIEW washminute_api.requests WITH (security_invoker = true) AS
   SELECT r.request_id, r.order_id, r.customer_id, r.status, r.client_location, r.address,
-         r.reservation_at, r.expires_at, r.washman_id, r.accepted_at, r.created_at, r.updated_at
+         r.reservation_at, r.expires_at, r.washman_id, r.accepted_at, r.created_at, r.updated_at,
+         ST_X(r.client_location::geometry) AS longitude, ST_Y(r.client_location::geometry) AS latitude
     FROM washminute_data.washing_requests AS r;
 COMMENT ON VIEW washminute_api.requests IS
   'A customer''s requests, a washman''s jobs, all for an administrator.';
@@ -70,6 +71,8 @@ COMMENT ON COLUMN washminute_api.requests.washman_id IS 'Who has the job.';
 COMMENT ON COLUMN washminute_api.requests.accepted_at IS 'When he accepted.';
 COMMENT ON COLUMN washminute_api.requests.created_at IS 'When it was booked.';
 COMMENT ON COLUMN washminute_api.requests.updated_at IS 'When it last moved.';
+COMMENT ON COLUMN washminute_api.requests.longitude IS 'Where the car is, degrees on WGS 84.';
+COMMENT ON COLUMN washminute_api.requests.latitude IS 'Where the car is, degrees on WGS 84.';
 GRANT SELECT ON washminute_api.requests TO
   washminute_customer, washminute_washman, washminute_admin;
 

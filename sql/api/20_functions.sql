@@ -14,11 +14,11 @@ AS $$
 BEGIN
   RETURN QUERY SELECT * FROM washminute.create_booking(
     washminute.require_caller(), service_codes, longitude, latitude, address,
-    payment_method, reservation_at, idempotency_key);
+    payment_method, reservation_at, washminute.idempotency_key(idempotency_key));
 END
 $$;
 COMMENT ON FUNCTION washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text) IS
-  'Book a wash for now, or for reservation_at. The same idempotency_key and arguments give the same answer.';
+  'Book a wash for now, or for reservation_at. The same idempotency_key, or header Idempotency-Key, and arguments give the same answer.';
 
 CREATE OR REPLACE FUNCTION washminute_api.accept_request(request_id uuid)
 RETURNS TABLE (id uuid, order_id uuid, customer_id text, status text, accepted_at timestamptz)
@@ -123,7 +123,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN washminute.request_payout(washminute.require_caller(), amount, idempotency_key);
+  RETURN washminute.request_payout(washminute.require_caller(), amount, washminute.idempotency_key(idempotency_key));
 END
 $$;
 COMMENT ON FUNCTION washminute_api.request_payout(numeric, text) IS
@@ -275,14 +275,14 @@ $$;
 COMMENT ON FUNCTION washminute_api.unregister_push_token(text) IS 'Send nothing to my device any more: call it at log-out.';
 
 CREATE OR REPLACE FUNCTION washminute_api.begin_payment(
-    order_id uuid, idempotency_key text, save_card boolean DEFAULT false, saved_card_id uuid DEFAULT NULL)
+    order_id uuid, idempotency_key text DEFAULT NULL, save_card boolean DEFAULT false, saved_card_id uuid DEFAULT NULL)
 RETURNS TABLE (payment_id uuid, status text, link text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
   RETURN QUERY SELECT * FROM washminute.begin_payment(
-    order_id, washminute.require_caller(), idempotency_key, save_card, saved_card_id);
+    order_id, washminute.require_caller(), washminute.idempotency_key(idempotency_key), save_card, saved_card_id);
 END
 $$;
 COMMENT ON FUNCTION washminute_api.begin_payment(uuid, text, boolean, uuid) IS
@@ -304,12 +304,12 @@ $$;
 COMMENT ON FUNCTION washminute_api.wait_for_payment_link(uuid, interval) IS
   'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 10 seconds at most.';
 
-CREATE OR REPLACE FUNCTION washminute_api.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text) RETURNS uuid
+CREATE OR REPLACE FUNCTION washminute_api.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN washminute.request_refund(payment_id, amount, reason, idempotency_key, washminute.require_caller());
+  RETURN washminute.request_refund(payment_id, amount, reason, washminute.idempotency_key(idempotency_key), washminute.require_caller());
 END
 $$;
 COMMENT ON FUNCTION washminute_api.request_refund(uuid, numeric, text, text) IS

@@ -54,6 +54,9 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('domain', 'washminute_data', 'outbox_data'),
   ('domain', 'washminute_data', 'outbox_attempts'),
   ('domain', 'washminute_data', 'outbox_error'),
+  ('domain', 'washminute_api', '*/*'),
+  ('domain', 'washminute_api', 'text/plain'),
+  ('domain', 'washminute_api', 'application/geo+json'),
   ('view', 'washminute_data', 'ledger_entries'),
   ('view', 'washminute_data', 'washman_statements'),
   ('view', 'washminute_data', 'payment_rollup'),
@@ -68,7 +71,10 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('view', 'washminute_api', 'payments'),
   ('view', 'washminute_api', 'cards'),
   ('view', 'washminute_api', 'refunds'),
-  ('view', 'washminute_api', 'exceptions');
+  ('view', 'washminute_api', 'exceptions'),
+  ('view', 'washminute_api', 'notifications'),
+  ('view', 'washminute_api', 'users'),
+  ('view', 'washminute_api', 'washmen');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_data', 'guard_request_status', ''),
   ('function', 'washminute_data', 'guard_append_only', ''),
@@ -113,6 +119,26 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_api', 'import_settlement', 'text, text, date'),
   ('function', 'washminute_api', 'payment_callback', 'text, text'),
   ('function', 'washminute_api', 'payment_return', 'text'),
+  ('function', 'washminute_api', 'sync_user', 'text, text'),
+  ('function', 'washminute_api', 'home', 'double precision, double precision'),
+  ('function', 'washminute_api', 'track', 'uuid'),
+  ('function', 'washminute_api', 'nearby_washmen', 'double precision, double precision, integer'),
+  ('function', 'washminute_api', 'map', ''),
+  ('function', 'washminute_api', 'health', ''),
+  ('function', 'washminute_api', 'metrics', ''),
+  ('function', 'washminute_api', 'naps_callback', 'text'),
+  ('function', 'washminute_api', 'naps_return', ''),
+  ('function', 'washminute_api', 'save_user', 'text, text, text, text, text, text'),
+  ('function', 'washminute_api', 'block_user', 'text, text'),
+  ('function', 'washminute_api', 'unblock_user', 'text, text'),
+  ('function', 'washminute_api', 'settle_balance', 'text, numeric, text, text'),
+  ('function', 'washminute_api', 'record_payment', 'uuid, numeric, text'),
+  ('function', 'washminute_api', 'capture_payment', 'uuid'),
+  ('function', 'washminute_api', 'request_history', 'uuid'),
+  ('function', 'washminute_api', 'explain_match', 'uuid'),
+  ('function', 'washminute_api', 'notify_user', 'text, text, jsonb'),
+  ('function', 'washminute_api', 'retry_dead', 'text, timestamp with time zone'),
+  ('function', 'washminute_api', 'worker_status', ''),
   ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
   ('trigger', 'washminute_data', 'events_append_only', 'events'),
   ('trigger', 'washminute_data', 'transfers_append_only', 'transfers'),
@@ -153,6 +179,14 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'payment_exceptions_read_all', 'payment_exceptions'),
   ('policy', 'washminute_data', 'payment_exception_kinds_read_all', 'payment_exception_kinds'),
   ('policy', 'washminute_data', 'payment_exception_decisions_read_all', 'payment_exception_decisions'),
+  ('policy', 'washminute_data', 'events_read_own', 'events'),
+  ('policy', 'washminute_data', 'push_templates_read', 'push_templates'),
+  ('policy', 'washminute_data', 'washmen_read_own', 'washmen'),
+  ('policy', 'washminute_data', 'washmen_read_all', 'washmen'),
+  ('policy', 'washminute_data', 'accounts_read_own', 'accounts'),
+  ('policy', 'washminute_data', 'accounts_read_all', 'accounts'),
+  ('policy', 'washminute_data', 'washman_positions_read_own', 'washman_positions'),
+  ('policy', 'washminute_data', 'washman_positions_read_all', 'washman_positions'),
   ('policy', 'washminute_data', 'offers_read_all', 'offers');
 
 -- The roles, which belong to the cluster: missing ones are made, and those with
@@ -273,7 +307,9 @@ BEGIN
     FROM washminute_owner;
 
   GRANT USAGE ON SCHEMA washminute TO
-    washminute_anon, washminute_customer, washminute_washman, washminute_admin;
+    washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service;
+  GRANT EXECUTE ON FUNCTION washminute.pre_request() TO
+    washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service;
   GRANT EXECUTE ON FUNCTION washminute.current_user_id(), washminute.now() TO
     washminute_anon, washminute_customer, washminute_washman, washminute_admin;
 END

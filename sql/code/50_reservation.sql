@@ -34,14 +34,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION washminute._widest_ring() IS 'Internal: the greatest radius_limit_m of all zones, in metres.';
 
-CREATE OR REPLACE FUNCTION washminute._washman_position(washman_id text)
-RETURNS TABLE (longitude double precision, latitude double precision, located_at timestamptz)
-LANGUAGE C STABLE PARALLEL UNSAFE ROWS 1
-SET search_path FROM CURRENT
-AS 'MODULE_PATHNAME', 'washminute_washman_position';
-COMMENT ON FUNCTION washminute._washman_position(text) IS
-  'Internal: where a washman is, of the live index, or of the table where that is not there; no row where nobody knows.';
-
 CREATE OR REPLACE FUNCTION washminute.open_reservations(washman_id text)
 RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
                services text[], earnings numeric, payment_method text, reservation_at timestamptz)
@@ -50,7 +42,7 @@ SET search_path FROM CURRENT
 AS $$
   WITH here AS MATERIALIZED (
     SELECT ST_SetSRID(ST_MakePoint(w.longitude, w.latitude), 4326)::geography AS place, washminute._widest_ring() AS radius_m
-      FROM washminute._washman_position(open_reservations.washman_id) AS w
+      FROM washminute.washman_position(open_reservations.washman_id) AS w
      WHERE w.located_at >= washminute.now() - (SELECT s.value FROM washminute_data.settings AS s
                                                 WHERE s.name = 'position_max_age_seconds') * '1 second'::interval),
   zone AS MATERIALIZED (

@@ -22,24 +22,35 @@
 
 PG_FUNCTION_INFO_V1(washminute_current_user_id);
 PG_FUNCTION_INFO_V1(washminute_require_caller);
+PG_FUNCTION_INFO_V1(washminute_idempotency_key);
+PG_FUNCTION_INFO_V1(washminute_request_header);
 
 /*
- * The text member `name` of the JSON object held by a setting, or NULL.  Bad
- * JSON raises the parser's error: only a broken gateway can leave it there.
+ * The JSON object held by a setting, or NULL.  Bad JSON raises the parser's error:
+ * only a broken gateway can leave it there.
  */
-static char *
-SettingMember(const char *setting, const char *name)
+static Jsonb *
+SettingObject(const char *setting)
 {
 	const char *json = GetConfigOption(setting, true, false);
 	Jsonb	   *object;
-	JsonbValue *member;
-	JsonbValue	buffer;
 
 	if (json == NULL || json[0] == '\0')
 		return NULL;
 
 	object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	if (!JB_ROOT_IS_OBJECT(object))
+	return JB_ROOT_IS_OBJECT(object) ? object : NULL;
+}
+
+/* Its text member `name`, or NULL. */
+static char *
+SettingMember(const char *setting, const char *name)
+{
+	Jsonb	   *object = SettingObject(setting);
+	JsonbValue *member;
+	JsonbValue	buffer;
+
+	if (object == NULL)
 		return NULL;
 	member = getKeyJsonValueFromContainer(&object->root, name, strlen(name),
 										  &buffer);
@@ -60,6 +71,18 @@ CorrelationIdIsValid(const char *id)
 	return length <= CORRELATION_ID_MAX;
 }
 
+Jsonb *
+CallerClaims(void)
+{
+	return SettingObject("request.jwt.claims");
+}
+
+char *
+CallerHeader(const char *name)
+{
+	return SettingMember("request.headers", name);
+}
+
 char *
 CallerUserId(void)
 {
@@ -75,7 +98,7 @@ CallerCorrelationId(void)
 	if (own != NULL && own[0] != '\0')
 		return pstrdup(own);
 
-	header = SettingMember("request.headers", "x-request-id");
+	header = CallerHeader("x-request-id");
 	if (header == NULL || !CorrelationIdIsValid(header))
 		return NULL;
 	return header;
@@ -101,4 +124,29 @@ washminute_require_caller(PG_FUNCTION_ARGS)
 	if (user_id == NULL)
 		ErrorRaise(WM_CALLER_UNKNOWN, NULL);
 	PG_RETURN_TEXT_P(cstring_to_text(user_id));
+}
+
+/* washminute.idempotency_key(argument): the argument, else the header Idempotency-Key. */
+Datum
+washminute_idempotency_key(PG_FUNCTION_ARGS)
+{
+	char	   *header;
+
+	if (!PG_ARGISNULL(0))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	header = CallerHeader("idempotency-key");
+	if (header == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(header));
+}
+
+/* washminute.request_header(name) */
+Datum
+washminute_request_header(PG_FUNCTION_ARGS)
+{
+	char	   *value = CallerHeader(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(value));
 }

@@ -8,6 +8,14 @@
 #ifndef WASHMINUTE_CALLER_H
 #define WASHMINUTE_CALLER_H
 
+#include "utils/jsonb.h"
+
+/* The claims of the verified JWT, or NULL where there are none. */
+extern Jsonb *CallerClaims(void);
+
+/* A header of the request, by its name in small letters, or NULL.  Palloc'd. */
+extern char *CallerHeader(const char *name);
+
 /*
  * The sub of the verified JWT, as PostgREST leaves it in request.jwt.claims, or
  * NULL where there is none.  Palloc'd.

@@ -45,6 +45,8 @@
 	/* 401 to 403: who is asking */ \
 	X(WM_CALLER_UNKNOWN, "PT401", "the caller is not known", \
 	  "Send a token whose claims carry the user's id as sub.") \
+	X(WM_TOKEN_REFUSED, "PT401", "the token is not one that is taken here", \
+	  "DETAIL names the claim that is not as the settings washminute.jwt_... say.") \
 	X(WM_BALANCE_BELOW_FLOOR, "PT402", "the balance does not allow this job", \
 	  "Pay in at least what DETAIL calls missing, then accept again.") \
 	X(WM_PAYOUT_EXCEEDS_BALANCE, "PT402", "the balance does not cover the payout", \
@@ -57,6 +59,10 @@
 	  "DETAIL names the kind; washminute.upsert_user gives it to a user.") \
 	X(WM_NOT_OFFERED, "PT403", "the request was not offered to this washman", \
 	  "Only a washman who holds an offer of the request can answer it.") \
+	X(WM_ROLE_NOT_GIVEN, "PT403", "the token does not give this role", \
+	  "Ask without the header X-Washminute-Role, or have the user put into that group.") \
+	X(WM_USER_BLOCKED, "PT403", "the user is blocked", \
+	  "An administrator has to unblock the user first.") \
 	X(WM_WASHMAN_SUSPENDED, "PT403", "the washman is suspended", \
 	  "An operator has to lift the suspension first.") \
 	X(WM_SUPERUSER_ONLY, "PT403", "only a superuser may do this", \
@@ -146,6 +152,9 @@
 	  "Use a new key for each new booking; repeat a call only with the same arguments.") \
 	X(WM_AMOUNT_DIFFERS, "PT422", "the amount is not the amount of the order", \
 	  "DETAIL gives the amount that is due.") \
+	/* 429: too often */ \
+	X(WM_TOO_MANY_REQUESTS, "PT429", "too many requests", \
+	  "Wait as long as DETAIL says, then ask again.") \
 	/* 500 and 503: called wrongly, not ready */ \
 	X(WM_NOT_SERIALIZABLE, "PT500", "the command must run in a serializable transaction", \
 	  "BEGIN ISOLATION LEVEL SERIALIZABLE, or SET default_transaction_isolation TO serializable first.") \

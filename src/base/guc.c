@@ -28,6 +28,10 @@ char	   *washminute_expo_access_token_file = NULL;
 int			washminute_expo_rate_limit = 500;
 char	   *washminute_expo_url = NULL;
 int			washminute_http_timeout = 10000;
+char	   *washminute_jwt_clients = NULL;
+char	   *washminute_jwt_groups_claim = NULL;
+char	   *washminute_jwt_issuers = NULL;
+char	   *washminute_jwt_token_use = NULL;
 int			washminute_location_flush_interval = 5000;
 int			washminute_lock_timeout = 5000;
 #ifdef WASHMINUTE_BENCH
@@ -37,6 +41,8 @@ bool		washminute_log_commands = false;
 int			washminute_max_live_washmen = 100000;
 char	   *washminute_naps_credentials_file = NULL;
 char	   *washminute_naps_url = NULL;
+int			washminute_rate_burst = 60;
+int			washminute_rate_limit = 20;
 bool		washminute_run_timers = true;
 char	   *washminute_signing_key_file = NULL;
 
@@ -199,6 +205,42 @@ GucInit(void)
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
+	DefineCustomStringVariable("washminute.jwt_clients",
+							   "The apps whose tokens washminute.pre_request() takes: client ids, with commas between.",
+							   "A token names its app in client_id, azp or aud; empty for any.",
+							   &washminute_jwt_clients,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.jwt_groups_claim",
+							   "The claim that names the groups of a user, which give him his roles.",
+							   "customer, washman and admin, with or without washminute_ before.",
+							   &washminute_jwt_groups_claim,
+							   "cognito:groups",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.jwt_issuers",
+							   "Whose tokens washminute.pre_request() takes: values of iss, with commas between.",
+							   "Empty for any.",
+							   &washminute_jwt_issuers,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("washminute.jwt_token_use",
+							   "What token_use the tokens must have, e.g. access.",
+							   "An id token is taken by sync_user all the same; empty for any.",
+							   &washminute_jwt_token_use,
+							   "",
+							   PGC_SIGHUP,
+							   0,
+							   NULL, NULL, NULL);
+
 	DefineCustomIntVariable("washminute.location_flush_interval",
 							"How often positions are written from the live index to the table.",
 							"What a crash can lose.",
@@ -254,6 +296,24 @@ GucInit(void)
 							   PGC_SIGHUP,
 							   0,
 							   UrlCheck, NULL, NULL);
+
+	DefineCustomIntVariable("washminute.rate_burst",
+							"Requests over REST that a caller may make at once.",
+							NULL,
+							&washminute_rate_burst,
+							60, 1, 100000,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("washminute.rate_limit",
+							"Requests over REST that a caller may make per second in the long run.",
+							"Counted by washminute.pre_request() where the library is preloaded; 0 for no limit.",
+							&washminute_rate_limit,
+							20, 0, 100000,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("washminute.run_timers",
 							 "Whether the worker does what falls due for requests: waves, decisions, expiries.",

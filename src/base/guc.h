@@ -19,12 +19,18 @@ extern char *washminute_expo_access_token_file;
 extern int	washminute_expo_rate_limit; /* recipients per second, 0: none */
 extern char *washminute_expo_url;
 extern int	washminute_http_timeout;	/* milliseconds */
+extern char *washminute_jwt_clients;	/* empty: any */
+extern char *washminute_jwt_groups_claim;
+extern char *washminute_jwt_issuers;	/* empty: any */
+extern char *washminute_jwt_token_use;	/* empty: any */
 extern int	washminute_location_flush_interval;	/* milliseconds */
 extern int	washminute_lock_timeout;	/* milliseconds, 0 waits for ever */
 extern bool washminute_log_commands;
 extern int	washminute_max_live_washmen;
 extern char *washminute_naps_credentials_file;
 extern char *washminute_naps_url;
+extern int	washminute_rate_burst;
+extern int	washminute_rate_limit;	/* requests per second and caller, 0: none */
 extern bool washminute_run_timers;
 extern char *washminute_signing_key_file;
 

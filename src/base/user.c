@@ -11,10 +11,14 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/caller.h"
+#include "base/command.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/keyed_row.h"
 #include "base/user.h"
+
+COMMAND(require_kind, -1);
 
 enum UserColumn
 {
@@ -50,4 +54,16 @@ UserRequireKind(const char *user_id, const char *kind)
 {
 	if (!UserIsKind(user_id, kind))
 		ErrorRaiseText(WM_WRONG_KIND, "kind", kind);
+}
+
+/* require_kind(kind): the caller's id, if he is known and of that kind */
+static Datum
+require_kind_body(FunctionCallInfo fcinfo)
+{
+	char	   *user_id = CallerUserId();
+
+	if (user_id == NULL)
+		ErrorRaise(WM_CALLER_UNKNOWN, NULL);
+	UserRequireKind(user_id, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_TEXT_P(cstring_to_text(user_id));
 }

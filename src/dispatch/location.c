@@ -39,7 +39,6 @@
 
 COMMAND(report_location, 0);
 COMMAND(report_locations, -1);
-COMMAND(washman_position, -1);
 PG_FUNCTION_INFO_V1(washminute_report_location_fast);
 PG_FUNCTION_INFO_V1(washminute_report_locations_fast);
 
@@ -352,21 +351,4 @@ report_locations_body(FunctionCallInfo fcinfo)
 			taken++;
 	}
 	PG_RETURN_INT32(taken);
-}
-
-/* _washman_position(washman_id): where he is, as far as is known. */
-static Datum
-washman_position_body(FunctionCallInfo fcinfo)
-{
-	Fix			fix = PositionOf(ArgumentId(fcinfo, 0, "washman_id"));
-	Datum		values[3] = {
-		Float8GetDatum(fix.longitude), Float8GetDatum(fix.latitude), TimestampTzGetDatum(fix.at)
-	};
-	bool		nulls[3] = {false};
-
-	if (FixIsNone(&fix))
-		InitMaterializedSRF(fcinfo, 0);
-	else
-		CommandReturnRow(fcinfo, values, nulls);
-	return (Datum) 0;
 }

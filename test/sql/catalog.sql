@@ -42,6 +42,7 @@ SELECT oid::regprocedure, proconfig FROM our_functions
      'washminute.report_location(text,double precision,double precision,double precision,timestamp with time zone)',
      'washminute.report_locations(text[],double precision[],double precision[],timestamp with time zone[])',
      'washminute.nearby_washmen(double precision,double precision,double precision,double precision,double precision,integer,interval)',
+     'washminute.idempotency_key(text)', 'washminute.request_header(text)', 'washminute._rate_limited()',
      'washminute.fill_text(text,text,jsonb)', 'washminute._naps_mac(text[])', 'washminute.card_brand(text,text)', 'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c
@@ -72,8 +73,10 @@ $$;
 SELECT * FROM pg_temp.validate();
 SELECT count(*) > 10 AS validated FROM our_functions WHERE lanname IN ('sql', 'plpgsql');
 
--- names of arguments are given, none of them an output of the same function by mistake
-SELECT oid::regprocedure FROM our_functions WHERE pronargs > 0 AND (proargnames IS NULL OR '' = ANY (proargnames));
+-- names of arguments are given, none of them an output of the same function by mistake; but for the
+-- one to which PostgREST hands a body as it came
+SELECT oid::regprocedure FROM our_functions WHERE pronargs > 0 AND (proargnames IS NULL OR '' = ANY (proargnames))
+   AND oid <> 'washminute_api.naps_callback(text)'::regprocedure;
 
 --
 -- Comments

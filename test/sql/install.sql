@@ -309,7 +309,7 @@ CREATE VIEW test_helpers.made AS
            WHEN 'view' THEN (SELECT concat_ws(' ', c.relowner::regrole, COALESCE(c.relacl, acldefault('r', c.relowner)), c.reloptions, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'))
                                FROM pg_class AS c WHERE c.relname = o.name AND c.relnamespace = o.schema::regnamespace AND c.relkind = 'v')
            WHEN 'domain' THEN (SELECT concat_ws(' ', t.typowner::regrole, format_type(t.typbasetype, t.typtypmod), pg_get_constraintdef(c.oid), obj_description(t.oid, 'pg_type'))
-                                 FROM pg_type AS t JOIN pg_constraint AS c ON c.contypid = t.oid WHERE t.oid = format('%I.%I', o.schema, o.name)::regtype)
+                                 FROM pg_type AS t LEFT JOIN pg_constraint AS c ON c.contypid = t.oid WHERE t.oid = format('%I.%I', o.schema, o.name)::regtype)
            WHEN 'function' THEN (SELECT concat_ws(' ', p.proacl, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'))
                                    FROM pg_proc AS p WHERE p.proname = o.name AND p.pronamespace = o.schema::regnamespace AND oidvectortypes(p.proargtypes) = o.parent)
            WHEN 'policy' THEN (SELECT concat_ws(' ', p.polcmd, p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid))
