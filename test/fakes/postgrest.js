@@ -134,7 +134,7 @@ function answer(context, text, plan)
 	const [total, page, body, headers, status] = text.split('\x1f');
 	const all = {};
 	const count = Number(page);
-	let content = body;
+	let content = plan.empty ? '' : body;
 	if (plan.singular)
 	{
 		if (count !== 1)
@@ -258,7 +258,7 @@ function planCall(context, name, query, body)
 			throw new Refusal(400, 'PGRST100', `"failed to parse filter (${wrong[1]})" (line 1, column 1)`);
 		values = posted(request, name, fn, body);
 	}
-	const plan = fn.void ? { ...contentPlan(request), type: undefined, status: 204 } : { ...contentPlan(request, fn), status: 200, range: fn.set };
+	const plan = fn.void ? { ...contentPlan(request), type: undefined, status: 204, empty: true } : { ...contentPlan(request, fn), status: 200, range: fn.set };
 	return { ...plan, isolation: fn.isolation ?? undefined, writes: !reads && fn.volatile,
 		main: sql.call(context.schema, fn, values, plan.media) };
 }
