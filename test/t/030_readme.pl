@@ -90,14 +90,19 @@ is( join(' ', sort $settings =~ /^\| `(washminute\.\w+)`/mg),
 		"LOAD 'washminute'; SELECT string_agg(name, ' ' ORDER BY name) FROM pg_settings WHERE name LIKE 'washminute.%'"),
 	'the table of server settings names them all');
 
-my ($functions) = $readme =~ /^## Functions\n(.*?)^## /ms;
-foreach my $function (split /\n/, $node->safe_psql('postgres', q{
-	SELECT DISTINCT proname FROM pg_proc
-	 WHERE pronamespace IN ('washminute'::regnamespace, 'washminute_api'::regnamespace)
-	   AND proname !~ '^_' AND proname NOT IN ('raise', 'require_caller', 'status_change_allowed')
-	 ORDER BY 1}))
+my %chapter = (washminute => qr/^## Functions\n(.*?)^## /ms, washminute_api => qr/^### Functions and views\n(.*?)^### /ms);
+foreach my $schema (sort keys %chapter)
 {
-	like($functions, qr/`$function\b/, "function $function is in the README");
+	my ($functions) = $readme =~ $chapter{$schema};
+	foreach my $name (split /\n/, $node->safe_psql('postgres', qq{
+		SELECT DISTINCT proname FROM pg_proc
+		 WHERE pronamespace = '$schema'::regnamespace
+		   AND proname !~ '^_' AND proname NOT IN ('raise', 'require_caller', 'status_change_allowed')
+		UNION ALL SELECT relname FROM pg_class WHERE relnamespace = '$schema'::regnamespace AND relkind = 'v'
+		 ORDER BY 1}))
+	{
+		like($functions, qr/`$name\b/, "$schema.$name is in the README");
+	}
 }
 
 $node->stop;
