@@ -161,6 +161,8 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'orders_read_of_jobs', 'orders'),
   ('policy', 'washminute_data', 'order_lines_read_of_jobs', 'order_lines'),
   ('policy', 'washminute_data', 'washing_requests_read_own', 'washing_requests'),
+  ('policy', 'washminute_data', 'washing_requests_read_of_jobs', 'washing_requests'),
+  ('policy', 'washminute_data', 'jobs_read_own', 'jobs'),
   ('policy', 'washminute_data', 'offers_read_own', 'offers'),
   ('policy', 'washminute_data', 'users_read_all', 'users'),
   ('policy', 'washminute_data', 'orders_read_all', 'orders'),

@@ -173,11 +173,18 @@ CREATE OR REPLACE FUNCTION washminute.request_map(user_id text DEFAULT NULL) RET
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
-  WITH seen AS (
+  -- timers and jobs in hand lead to the open ones, of which there are few
+  WITH known (request_id) AS (
+    SELECT r.request_id FROM washminute_data.washing_requests AS r WHERE r.customer_id = request_map.user_id
+    UNION
+    SELECT j.request_id FROM washminute_data.jobs AS j
+     WHERE j.live AND (request_map.user_id IS NULL OR j.washman_id = request_map.user_id)
+    UNION
+    SELECT t.request_id FROM washminute_data.request_timers AS t WHERE request_map.user_id IS NULL),
+  seen AS (
     SELECT r.request_id, r.status, r.washman_id, r.client_location
-      FROM washminute_data.washing_requests AS r
-     WHERE r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress')
-       AND (request_map.user_id IS NULL OR request_map.user_id IN (r.customer_id, r.washman_id)))
+      FROM known JOIN washminute_data.washing_requests AS r ON r.request_id = known.request_id
+     WHERE r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress'))
   SELECT pg_catalog.json_build_object('type', 'FeatureCollection', 'features', COALESCE(pg_catalog.json_agg(f.feature), '[]'))
     FROM (
       SELECT washminute._feature(ST_X(s.client_location::geometry), ST_Y(s.client_location::geometry),

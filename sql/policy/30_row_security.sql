@@ -21,6 +21,7 @@ GRANT SELECT (request_id, order_id, customer_id, status, client_location, addres
               reservation_at, expires_at, washman_id, accepted_at, created_at, updated_at)
   ON washminute_data.washing_requests TO
   washminute_customer, washminute_washman, washminute_admin;
+GRANT SELECT (request_id, washman_id) ON washminute_data.jobs TO washminute_washman;
 GRANT SELECT (request_id, washman_id, distance_m, offered_at, expires_at, declined_at)
   ON washminute_data.offers TO washminute_washman, washminute_admin;
 
@@ -60,9 +61,8 @@ CREATE POLICY order_lines_read_own ON washminute_data.order_lines
                     AND o.customer_id = (SELECT washminute.current_user_id())));
 CREATE POLICY orders_read_of_jobs ON washminute_data.orders
   FOR SELECT TO washminute_washman
-  USING (EXISTS (SELECT FROM washminute_data.washing_requests AS r
-                  WHERE r.order_id = orders.order_id
-                    AND r.washman_id = (SELECT washminute.current_user_id())));
+  USING (order_id = ANY (ARRAY(SELECT r.order_id FROM washminute_data.washing_requests AS r
+                                WHERE r.washman_id = (SELECT washminute.current_user_id()))));
 CREATE POLICY order_lines_read_of_jobs ON washminute_data.order_lines
   FOR SELECT TO washminute_washman
   USING (EXISTS (SELECT FROM washminute_data.washing_requests AS r
@@ -70,7 +70,16 @@ CREATE POLICY order_lines_read_of_jobs ON washminute_data.order_lines
                     AND r.washman_id = (SELECT washminute.current_user_id())));
 CREATE POLICY washing_requests_read_own ON washminute_data.washing_requests
   FOR SELECT TO washminute_customer, washminute_washman
-  USING ((SELECT washminute.current_user_id()) IN (customer_id, washman_id));
+  USING (customer_id = (SELECT washminute.current_user_id()));
+-- by his jobs, which an index finds, and only while he is the one who has it
+CREATE POLICY washing_requests_read_of_jobs ON washminute_data.washing_requests
+  FOR SELECT TO washminute_washman
+  USING (washman_id = (SELECT washminute.current_user_id())
+         AND request_id = ANY (ARRAY(SELECT j.request_id FROM washminute_data.jobs AS j
+                                      WHERE j.washman_id = (SELECT washminute.current_user_id()))));
+CREATE POLICY jobs_read_own ON washminute_data.jobs
+  FOR SELECT TO washminute_washman
+  USING (washman_id = (SELECT washminute.current_user_id()));
 CREATE POLICY offers_read_own ON washminute_data.offers
   FOR SELECT TO washminute_washman
   USING (washman_id = (SELECT washminute.current_user_id()));

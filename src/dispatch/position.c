@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "funcapi.h"
+
 #include "base/argument.h"
 #include "base/command.h"
 #include "base/compat.h"
@@ -30,7 +32,8 @@ washman_position_body(FunctionCallInfo fcinfo)
 	bool		nulls[4] = {[3] = isnan(fix.accuracy_m)};
 
 	if (FixIsNone(&fix))
-		return (Datum) 0;
-	CommandReturnRow(fcinfo, values, nulls);
+		InitMaterializedSRF(fcinfo, 0);	/* no row */
+	else
+		CommandReturnRow(fcinfo, values, nulls);
 	return (Datum) 0;
 }

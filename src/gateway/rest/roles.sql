@@ -11,3 +11,5 @@ ALTER ROLE washminute_washman SET statement_timeout = '15s';
 ALTER ROLE washminute_admin SET statement_timeout = '30s';
 ALTER ROLE washminute_service SET statement_timeout = '15s';
 ALTER ROLE postgrest SET idle_in_transaction_session_timeout = '30s';
+-- what apps ask for is found in a millisecond or two; compiling it would take fifty
+ALTER ROLE postgrest SET jit = off;
