@@ -180,7 +180,7 @@ function contentPlan(request, fn)
 			return { media: true, type: `${fn.media}; charset=utf-8`, bytes: fn.bytes };
 		if (type === 'application/json' || type === '*/*' || type === 'application/*')
 			return { type: json };
-		if (type === 'application/vnd.pgrst.object+json' && fn === undefined)
+		if (type === 'application/vnd.pgrst.object+json' && (fn === undefined || fn.composite && fn.set))
 			return { type: 'application/vnd.pgrst.object+json; charset=utf-8', singular: true };
 	}
 	throw new Refusal(406, 'PGRST107', `None of these media types are available: ${request.headers.accept}`);

@@ -28,6 +28,7 @@ foreach my $rest (Rest->start_all($node))
 	noon_to_come($days++);
 	$rest->plays('matrix');
 	$rest->plays(qw(booking.json keys.json asking.json tokens.json));
+	$rest->plays_app;
 	# the gateway is asked by the clock
 	$market->sql('SELECT washminute.set_clock(washminute.now(), 10)');
 	$rest->plays($naps, 'card.json');
