@@ -26,22 +26,27 @@ AS $$
 DECLARE
   claims pg_catalog.jsonb := pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.jsonb;
   role_name text := pg_catalog.current_setting('role');
+  known_name text;
+  is_known boolean;
 BEGIN
   IF role_name = 'washminute_admin' THEN
     PERFORM washminute.require_kind('admin');
   END IF;
-  -- what the provider has not verified is not taken
+  SELECT u.name INTO known_name FROM washminute_data.users AS u WHERE u.user_id = washminute.require_caller();
+  is_known := FOUND;
+  -- what he has chosen here stays; what the provider has not verified is not taken
   PERFORM washminute.upsert_user(
     washminute.require_caller(), pg_catalog.replace(role_name, 'washminute_', ''),
-    name => COALESCE(sync_user.name, claims->>'name', claims->>'given_name'),
+    name => COALESCE(sync_user.name, known_name, claims->>'name', claims->>'given_name'),
     phone => CASE WHEN claims->>'phone_number_verified' = 'false' THEN NULL ELSE claims->>'phone_number' END,
     email => CASE WHEN claims->>'email_verified' = 'false' THEN NULL ELSE claims->>'email' END,
-    locale => COALESCE(sync_user.locale, pg_catalog.substring(claims->>'locale', '^(ar|fr|en)')));
+    locale => COALESCE(sync_user.locale,
+                       CASE WHEN NOT is_known THEN pg_catalog.substring(claims->>'locale', '^(ar|fr|en)') END));
   RETURN washminute._user_json(washminute.current_user_id());
 END
 $$;
 COMMENT ON FUNCTION washminute_api.sync_user(text, text) IS
-  'Sign me up, or take over what my token says of me: name, and phone number and e-mail address unless it says that they are not verified. As customer or washman, by my role; administrators are made by an operator. To be called at each start of the app.';
+  'Sign me up, or take over what my token says of me: phone number and e-mail address unless it says that they are not verified, and at first the name and the language. As customer or washman, by my role; administrators are made by an operator. To be called at each start of the app.';
 
 CREATE OR REPLACE FUNCTION washminute_api.home(longitude float8 DEFAULT NULL, latitude float8 DEFAULT NULL) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -55,7 +60,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION washminute_api.home(float8, float8) IS
-  'All that my first screen shows. For customers: me (null: call sync_user), services, zone and washmen near the place given, my open requests with whom to call and where he is, what I owe. For washmen: me, status, balance, held, the offers that I can accept, my jobs in hand.';
+  'All that my first screen shows. For customers: me (null: call sync_user), services, zone and washmen near the place given, my open requests with whom to call and where he is, what I owe. For washmen (404: call sync_user): me, status, balance, held, the offers that I can accept, my jobs in hand.';
 
 CREATE OR REPLACE FUNCTION washminute_api.track(request_id uuid) RETURNS TABLE (longitude float8, latitude float8, located_at timestamptz, accuracy_m float8)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 1

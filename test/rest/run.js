@@ -260,7 +260,7 @@ async function play(options, pool, file)
 		let answer, good;
 		do
 		{
-			answer = await ask(options, { ...step, person: step.as === undefined ? undefined : { ...scene.people[step.as], ...step.claims } });
+			answer = await ask(options, { ...step, person: step.as === undefined ? undefined : { ...fill(scene.people[step.as], kept), ...step.claims } });
 			good = answer.status === step.status && (step.code === undefined || codeOf(answer) === step.code) &&
 				(step.answer === undefined || holds(answer.body, step.answer)) &&
 				Object.entries(step.answered ?? {}).every(([name, value]) => holds(answer.headers.get(name), value));

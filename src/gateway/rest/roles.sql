@@ -1,11 +1,12 @@
 -- The login of PostgREST, after washminute.setup(), as a superuser. It has no rights but to become
 -- one of these roles. Statements that hang would keep a connection of PostgREST's few: the longest
--- wait is that for a payment's link, 10 seconds. Then: NOTIFY pgrst, 'reload config'.
+-- wait is that for a payment's link, 10 seconds. Who is given his role by his groups comes with the
+-- time of washminute_anon. Then: NOTIFY pgrst, 'reload config'.
 
 CREATE ROLE postgrest LOGIN NOINHERIT;
 GRANT washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service TO postgrest;
 
-ALTER ROLE washminute_anon SET statement_timeout = '10s';
+ALTER ROLE washminute_anon SET statement_timeout = '15s';
 ALTER ROLE washminute_customer SET statement_timeout = '15s';
 ALTER ROLE washminute_washman SET statement_timeout = '15s';
 ALTER ROLE washminute_admin SET statement_timeout = '30s';
