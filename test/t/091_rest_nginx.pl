@@ -76,12 +76,26 @@ is(scalar(grep { index($logs, $_) >= 0 } @tokens), 0, 'no token of a callback is
 like($logs, qr{"POST /naps/cb/-" 200 }, 'but that there was one is');
 unlike($logs, qr{\?}, 'nor is a query string');
 
-# limits by address: a burst of a hundred, then fifty a second
-my @answers = $nginx->asked(map { { path => '/services' } } 1 .. 400);
+# limits by address: a burst of a hundred, then fifty a second; and fifty connections
+my @answers = $nginx->asked(20, map { { path => '/services' } } 1 .. 1000);
 my @refused = grep { $_->{status} == 429 } @answers;
-cmp_ok(scalar(@refused), '>', 50, 'who asks far too often is refused by nginx');
-cmp_ok(scalar(grep { $_->{status} == 200 } @answers), '>=', 100, 'but not at once');
+cmp_ok(scalar(@refused), '>', 100, 'who asks far too often is refused by nginx');
+cmp_ok(scalar(grep { $_->{status} == 200 } @answers), '>', 50, 'but not at once');
 is(decode_json($refused[0]{body})->{code} . " $refused[0]{headers}{'retry-after'}", 'PT429 1', 'as an error like others, and when to come back');
+like($nginx->logs, qr/limiting requests/, 'for the number of his requests');
+$nginx->asked(200, map { { path => '/ready' } } 1 .. 200);
+like($nginx->logs, qr/limiting connections/, 'or of his connections');
+# until the bucket has room again
+within(60, sub { status(path => '/services') == 200 }, 'after a while he is answered again');
+
+# what nginx says of errors has no token either
+$rest->{process}->kill_kill(grace => 1);
+is(status(method => 'POST', url => $url{callbackurl}, body => $form), 502, 'without PostgREST the gateway gets an error');
+is(status(url => $url{successURL}), 502, 'and so does a browser');
+is(status(path => '/services'), 502, 'and an app');
+$logs = $nginx->logs;
+like($logs, qr/connect\(\) failed.*"GET \/services/, 'which the log tells');
+is(scalar(grep { index($logs, $_) >= 0 } @tokens), 0, 'without a token');
 
 $market->is_sound(secrets => \@tokens);
 $node->stop;

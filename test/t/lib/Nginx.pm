@@ -109,22 +109,32 @@ sub logs
 }
 
 # Requests, each a hash of method, path, headers, body: a list of hashes of status, headers, body.
+# A number before them is how many are asked at a time.
 my $REQUESTS = <<'JS';
 const requests = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
-Promise.all(requests.map(async ({ method, url, headers, body }) =>
+const answers = [];
+let next = 0;
+async function ask()
 {
-	const answer = await fetch(url, { method, headers, body, redirect: 'manual' });
-	return { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() };
-})).then((answers) => console.log(JSON.stringify(answers)));
+	while (next < requests.length)
+	{
+		const number = next++;
+		const { method, url, headers, body } = requests[number];
+		const answer = await fetch(url, { method, headers, body, redirect: 'manual' });
+		answers[number] = { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() };
+	}
+}
+Promise.all(Array.from({ length: Number(process.argv[1]) }, ask)).then(() => console.log(JSON.stringify(answers)));
 JS
 
 sub asked
 {
 	my ($self, @requests) = @_;
+	my $at_a_time = ref $requests[0] ? 1 : shift @requests;
 	my ($stdout, $stderr) = ('', '');
 	my $input = JSON::PP->new->encode([ map { { method => 'GET', %$_, url => $_->{url} // $self->url . $_->{path} } } @requests ]);
 
-	IPC::Run::run([ 'node', '-e', $REQUESTS ], '<', \$input, '>', \$stdout, '2>', \$stderr) or croak $stderr;
+	IPC::Run::run([ 'node', '-e', $REQUESTS, $at_a_time ], '<', \$input, '>', \$stdout, '2>', \$stderr) or croak $stderr;
 	return @{ JSON::PP::decode_json($stdout) };
 }
 
