@@ -41,6 +41,11 @@ BEGIN
   PERFORM rest_test.clear();
   IF state = 'payout' THEN
     RETURN jsonb_build_object('payout_id', washminute.request_payout('w1', 10));
+  ELSIF state = 'card' THEN
+    made := jsonb_build_object('card_id', gen_random_uuid());
+    INSERT INTO washminute_data.cards (card_id, customer_id, token, brand, last4, created_at)
+    VALUES ((made->>'card_id')::uuid, 'amina', replace(made->>'card_id', '-', ''), 'visa', '1111', washminute.now());
+    RETURN made;
   ELSIF state = 'device' THEN
     PERFORM washminute.register_push_token('amina', 'ExponentPushToken[rest]');
     RETURN made;
@@ -48,9 +53,10 @@ BEGIN
     RETURN made;
   END IF;
   SELECT * INTO STRICT booked FROM washminute.create_booking(
-    'amina', '{complete,wax}', -7.61, 33.59, '7, rue Secrète', CASE WHEN by_card THEN 'card' ELSE 'cash' END);
-  made := to_jsonb(booked);
-  IF by_card OR state = 'pending' THEN
+    'amina', '{complete,wax}', -7.61, 33.59, '7, rue Secrète', CASE WHEN by_card THEN 'card' ELSE 'cash' END,
+    CASE WHEN state = 'reserved' THEN date_trunc('hour', washminute.now()) + '1 day' END);
+  made := to_jsonb(booked) || jsonb_build_object('later', date_trunc('hour', washminute.now()) + '1 day 1 hour');
+  IF by_card OR state IN ('pending', 'reserved') THEN
     IF state = 'begun' THEN
       made := made || jsonb_build_object('payment_id',
         (SELECT payment_id FROM washminute.begin_payment(booked.order_id, 'amina', booked.order_id::text)));

@@ -27,7 +27,7 @@ SELECT oid::regprocedure AS function, CASE provolatile WHEN 'i' THEN 'immutable'
 -- functions that take the latest snapshot, which no parallel query allows, are unsafe
 SELECT oid::regprocedure FROM our_functions
  WHERE (provolatile <> 'v' AND proparallel = 'u')
-    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute._washman_position'::regproc, 'washminute.open_reservations'::regproc, 'washminute_api.balance'::regproc))
+    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute.washman_position'::regproc, 'washminute.open_reservations'::regproc, 'washminute_api.balance'::regproc))
  ORDER BY oid::regprocedure::text COLLATE "C";
 SELECT oid::regprocedure FROM our_functions WHERE provolatile = 'v' AND prorettype <> 'boolean'::regtype AND proparallel <> 'u' AND proname <> 'raise';
 
