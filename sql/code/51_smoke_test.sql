@@ -1,6 +1,6 @@
 -- The go-live check of the card gateway: one payment of 5 MAD, of which each step tells
 -- whether the gateway is as we take it to be. It is an order like any other, by the
--- customer who pays, and a reservation, since no washman is offered these.
+-- customer who pays, and a reservation for days ahead, which no washman is offered before.
 
 CREATE OR REPLACE FUNCTION washminute._naps_checks_signature() RETURNS boolean
 LANGUAGE C STABLE PARALLEL RESTRICTED
@@ -45,13 +45,17 @@ AS $$
   VALUES ('naps_smoke_test', 'main', 'اختبار الدفع', 'Test de paiement', 'Payment test', 5.00, 30, true)
   ON CONFLICT (service_code) DO UPDATE SET active = true;
   SELECT b.order_id
-    FROM (SELECT z.* FROM washminute_data.service_zones AS z
-           WHERE z.active AND NOT EXISTS (SELECT FROM washminute._smoke_test(customer_id))
-           ORDER BY ST_Area(z.boundary), z.zone_code LIMIT 1) AS z,
+    FROM (SELECT p.longitude, p.latitude, pg_catalog.max(t.starts_at) AS starts_at
+            FROM (SELECT ST_X(ST_Centroid(z.boundary::geometry)) AS longitude, ST_Y(ST_Centroid(z.boundary::geometry)) AS latitude,
+                         (washminute.now() AT TIME ZONE z.time_zone)::pg_catalog.date AS today
+                    FROM washminute_data.service_zones AS z
+                   WHERE z.active AND NOT EXISTS (SELECT FROM washminute._smoke_test(customer_id))
+                   ORDER BY ST_Area(z.boundary), z.zone_code LIMIT 1) AS p,
+                 pg_catalog.generate_series(2, 8) AS later,
+                 LATERAL washminute.available_slots(p.longitude, p.latitude, p.today + later) AS t
+           GROUP BY p.longitude, p.latitude) AS s,
          LATERAL washminute.create_booking(
-           customer_id, ARRAY['naps_smoke_test'], ST_X(ST_Centroid(z.boundary::geometry)), ST_Y(ST_Centroid(z.boundary::geometry)),
-           'Test of the card gateway', 'card',
-           ((washminute.now() AT TIME ZONE z.time_zone)::pg_catalog.date + 1 + z.opens_at) AT TIME ZONE z.time_zone) AS b;
+           customer_id, ARRAY['naps_smoke_test'], s.longitude, s.latitude, 'Test of the card gateway', 'card', s.starts_at) AS b;
   UPDATE washminute_data.services SET active = false WHERE service_code = 'naps_smoke_test';
 
   -- the next step: begun, begun again after a decline, given back, asked about once more
