@@ -64,7 +64,13 @@ AS $$
    WHERE s.request_status = 'pending' AND COALESCE(s.payment_status, 'requires_payment') = 'requires_payment';
   SELECT washminute.cancel_request(s.request_id, customer_id, 'the test of the card gateway is over')
     FROM washminute._smoke_test(customer_id) AS s
-   WHERE s.request_status = 'pending' AND s.payment_status = 'paid' AND s.confirmed;
+   WHERE s.request_status = 'pending' AND s.payment_status = 'paid' AND s.confirmed
+     -- not before it is known that the sale stands after its callback
+     AND NOT EXISTS (SELECT FROM washminute_data.payment_observations AS c
+                      WHERE c.attempt_id = s.attempt_id AND c.source = 'callback' AND c.code = '00'
+                        AND NOT EXISTS (SELECT FROM washminute_data.payment_observations AS i
+                                         WHERE i.attempt_id = s.attempt_id AND i.source = 'inquiry'
+                                           AND i.at >= c.at + '40 s'::pg_catalog.interval));
   SELECT washminute._inquire(s.attempt_id)
     FROM washminute._smoke_test(customer_id) AS s
    WHERE s.refund_status IN ('reversed', 'accepted')
