@@ -37,7 +37,7 @@ COMMENT ON FUNCTION washminute._widest_ring() IS 'Internal: the greatest radius_
 CREATE OR REPLACE FUNCTION washminute.open_reservations(washman_id text)
 RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
                services text[], earnings numeric, payment_method text, reservation_at timestamptz)
-LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10
+LANGUAGE sql STABLE STRICT PARALLEL UNSAFE ROWS 10
 SET search_path FROM CURRENT
 AS $$
   WITH here AS MATERIALIZED (
