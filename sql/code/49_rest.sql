@@ -64,9 +64,10 @@ AS $$
          LATERAL washminute.washman_position(r.washman_id) AS p
    WHERE r.request_id = request_position.request_id AND r.customer_id = request_position.user_id
      AND r.status IN ('accepted', 'en_route', 'arrived', 'in_progress')
+     AND (r.status <> 'accepted' OR r.reservation_at IS NULL OR r.reservation_at < washminute.now() + '1 hour'::interval)
 $$;
 COMMENT ON FUNCTION washminute.request_position(uuid, text) IS
-  'Where the washman of a customer''s request is while the job is in hand. No row before the acceptance, after the end, and for anybody else.';
+  'Where the washman of a customer''s request is while the job is in hand, of a reservation from an hour before on. No row before the acceptance, after the end, and for anybody else.';
 
 CREATE OR REPLACE FUNCTION washminute._request_json(request_id uuid, user_id text) RETURNS json
 LANGUAGE sql STABLE PARALLEL UNSAFE

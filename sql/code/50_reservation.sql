@@ -43,15 +43,20 @@ AS $$
   WITH here AS MATERIALIZED (
     SELECT ST_SetSRID(ST_MakePoint(w.longitude, w.latitude), 4326)::geography AS place, washminute._widest_ring() AS radius_m
       FROM washminute.washman_position(open_reservations.washman_id) AS w
+      JOIN washminute_data.washmen AS m
+        ON m.washman_id = open_reservations.washman_id AND m.status = 'online' AND m.suspended_at IS NULL
      WHERE w.located_at >= washminute.now() - (SELECT s.value FROM washminute_data.settings AS s
                                                 WHERE s.name = 'position_max_age_seconds') * '1 second'::interval),
   zone AS MATERIALIZED (
     SELECT z.zone_code, washminute._zone_setting(z.zone_code, 'radius_limit_m') AS radius_m, z.card_dispatch
       FROM washminute_data.service_zones AS z),
   near AS MATERIALIZED (
-    SELECT r.request_id, r.reservation_at, ST_Distance(i.place, here.place) AS distance_m
+    SELECT r.request_id, r.reservation_at, ST_Distance(cell.place, here.place) AS distance_m
       FROM here
-      JOIN washminute_data.request_timers AS i ON ST_DWithin(i.place, here.place, here.radius_m)
+      JOIN washminute_data.request_timers AS i ON ST_DWithin(i.place, here.place, here.radius_m + 1000)
+     CROSS JOIN LATERAL (
+       SELECT ST_SetSRID(ST_MakePoint(0.01 * (pg_catalog.floor(100 * ST_X(i.place::geometry)) + 0.5),
+                                      0.01 * (pg_catalog.floor(100 * ST_Y(i.place::geometry)) + 0.5)), 4326)::geography) AS cell (place)
       JOIN washminute_data.washing_requests AS r ON r.request_id = i.request_id
       JOIN zone ON zone.zone_code = r.zone_code
       JOIN washminute_data.orders AS o ON o.order_id = r.order_id
@@ -61,12 +66,12 @@ AS $$
        AND NOT EXISTS (SELECT FROM washminute_data.offers AS f
                         WHERE f.request_id = r.request_id AND f.washman_id = open_reservations.washman_id
                           AND f.declined_at IS NOT NULL)
-       AND ST_Distance(i.place, here.place) <= zone.radius_m
+       AND ST_Distance(cell.place, here.place) <= zone.radius_m
      ORDER BY r.reservation_at, distance_m LIMIT 100)
-  SELECT n.request_id, t.customer_first_name, t.neighbourhood, 500 * pg_catalog.ceil(n.distance_m / 500),
+  SELECT n.request_id, t.customer_first_name, t.neighbourhood, pg_catalog.round(n.distance_m),
          t.services, t.earnings, t.payment_method, n.reservation_at
     FROM near AS n, LATERAL washminute._request_told(n.request_id, open_reservations.washman_id) AS t
    ORDER BY n.reservation_at, n.distance_m
 $$;
 COMMENT ON FUNCTION washminute.open_reservations(text) IS
-  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before (the distance in steps of 500 m, so that it does not tell the place); the next first, at most 100.';
+  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before (the distance is to the middle of a square of a hundredth of a degree, which does not tell the place); the next first, at most 100.';

@@ -90,7 +90,8 @@ AS $$
   SELECT s.starts_at, s.starts_at AT TIME ZONE z.time_zone
     FROM washminute_data.service_zones AS z,
          LATERAL (SELECT COALESCE(day, (washminute.now() AT TIME ZONE z.time_zone)::date)
-                   WHERE day IS NULL OR pg_catalog.isfinite(day)) AS d (day),
+                   WHERE day IS NULL OR day BETWEEN (washminute.now() AT TIME ZONE 'UTC')::date - 2
+                                                AND (washminute.now() AT TIME ZONE 'UTC')::date + 400) AS d (day),
          LATERAL (SELECT DISTINCT g.starts_at
                     FROM washminute._opening_spans(z.zone_code, d.day - 1, d.day) AS o,
                          pg_catalog.generate_series(o.opens_local AT TIME ZONE z.time_zone,

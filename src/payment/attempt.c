@@ -447,6 +447,7 @@ AttemptTakenBack(Attempt *attempt)
 	/* captured money cannot have been reversed */
 	if (AttemptIsStatus(attempt, "captured") || AttemptIsStatus(attempt, "settled") ||
 		RefundOfAttempt(attempt, "reversed", "accepted", &refund) ||
+		RefundOfAttempt(attempt, "settled", "outside", &refund) ||
 		(attempt->paid_by_this && !OrderIsUnpaid(attempt)))
 	{
 		TakenBackInHand(attempt);

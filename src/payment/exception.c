@@ -56,7 +56,10 @@ static Statement update_exception = {
 };
 
 static Statement set_line_matched = {
-	"UPDATE washminute_data.settlement_lines SET outcome = 'matched' WHERE line_id = $1 AND attempt_id IS NOT NULL",
+	"UPDATE washminute_data.settlement_lines AS l SET outcome = 'matched'"
+	"  FROM washminute_data.payment_attempts AS a"
+	" WHERE l.line_id = $1 AND a.attempt_id = l.attempt_id AND l.kind = 'sale' AND l.amount = a.amount"
+	" RETURNING l.line_id",
 	1, {INT8OID}
 };
 
@@ -259,9 +262,12 @@ LineCharged(Exception *exception)
 
 	if (RequireAttempt(exception)->charged)
 		RefuseState(exception->attempt.status);
-	Charged(exception);
+
+	/* a line of another amount, or of a refund, proves no charge of this one */
 	ArgumentDatum(&arguments, Int64GetDatum(exception->line_id));
-	(void) StatementRun(&set_line_matched, &arguments);
+	if (StatementRun(&set_line_matched, &arguments) == 0)
+		RefuseState(exception->attempt.status);
+	Charged(exception);
 }
 
 static const struct

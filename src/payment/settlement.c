@@ -90,8 +90,9 @@ static Statement insert_lines = {
 };
 
 static Statement last_day = {
-	"SELECT pg_catalog.max(d.day::pg_catalog.date) - 1 FROM pg_catalog.unnest($1) AS d (day)",
-	1, {TEXTARRAYOID}
+	"SELECT pg_catalog.max(d.day::pg_catalog.date) - 1, pg_catalog.max(d.day::pg_catalog.date) > $2::pg_catalog.date + 40"
+	"  FROM pg_catalog.unnest($1) AS d (day)",
+	2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };
 
 /* What was only theirs is looked at again as long as nobody has decided. */
@@ -410,14 +411,20 @@ ImportLines(const char *statement, const StatementLines *lines)
 	(void) StatementRun(&insert_lines, &arguments);
 }
 
-/* The day before the last one: what was sold late may come in the next statement. */
+/*
+ * The day before the last one: what was sold late may come in the next statement.  A day
+ * that is far ahead is a slip of the pen, after which all our sales would be missed.
+ */
 static Datum
 LastDay(const StatementLines *lines)
 {
 	Arguments	arguments = {0};
 
 	ArgumentDatum(&arguments, TextArray((const char *const *) lines->days, lines->count));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&last_day, &arguments);
+	if (RowBool(0, 2))
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "content", "have no days far ahead");
 	return RowDatum(0, 1);
 }
 
@@ -430,6 +437,7 @@ import_settlement_body(FunctionCallInfo fcinfo)
 	StatementLines lines;
 	Arguments	upsert = {0};
 	Arguments	count = {0};
+	Datum		last;
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
@@ -441,9 +449,14 @@ import_settlement_body(FunctionCallInfo fcinfo)
 	StatementRead(text_to_cstring(PG_GETARG_TEXT_PP(1)), &lines);
 	if (lines.count == 0)
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "content", "have lines");
+	last = LastDay(&lines);
+	if (!PG_ARGISNULL(3))
+		last = PG_GETARG_DATUM(3);
+	if (DATE_NOT_FINITE(DatumGetDateADT(last)))
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "complete_through", "be finite");
 	LockSettlement();
 	ArgumentText(&upsert, statement);
-	ArgumentDatum(&upsert, PG_ARGISNULL(3) ? LastDay(&lines) : PG_GETARG_DATUM(3));
+	ArgumentDatum(&upsert, last);
 	ArgumentText(&upsert, imported_by);
 	ArgumentDatum(&upsert, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&upsert_statement, &upsert);

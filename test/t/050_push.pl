@@ -103,7 +103,7 @@ sub act
 my @offered = (
 	'w1: New Washing Request | New request from Amina nearby',
 	'w2: Nouvelle demande de lavage | Nouvelle demande de Amina près de vous',
-	'w3: طلب غسيل جديد | طلب جديد من Amina بالقرب منك',
+	"w3: طلب غسيل جديد | طلب جديد من \x{2068}Amina\x{2069} بالقرب منك",
 	'w5: New Washing Request | New request from Amina nearby');
 my $booked = "amina: Booking Confirmed | We're finding a washman near you";
 my ($request, $order) = book();
@@ -192,11 +192,11 @@ sql(<<'SQL');
 SELECT washminute.upsert_user(audience || '-' || locale, audience, locale => locale),
        washminute.register_push_token(audience || '-' || locale, 'ExponentPushToken[' || audience || '-' || locale || ']')
   FROM unnest(ARRAY['customer', 'washman']) AS audience, unnest(ARRAY['ar', 'fr', 'en']) AS locale;
-SELECT washminute.notify_user(audience || '-' || locale, event) FROM washminute_data.push_templates;
+SELECT washminute.notify_user(audience || '-' || locale, event, '{"minutes": 30, "startsAt": "2027-03-04T09:05"}') FROM washminute_data.push_templates;
 SQL
 all_are_sent('a message of each template is sent');
 
-my $templates = decode_json(sql(q{SELECT json_agg(t) FROM (SELECT *, regexp_replace(body, '\{\w+\|(.*)\}', '\1') AS filled
+my $templates = decode_json(sql(q{SELECT json_agg(t) FROM (SELECT *, washminute.fill_text(body, locale, '{"minutes": 30, "startsAt": "2027-03-04T09:05"}') AS filled
   FROM washminute_data.push_templates) AS t}));
 my %sent = map { ($_->{to} =~ /\[(.*)\]/)[0] . " $_->{data}{event}" => $_ } $expo->messages;
 is(scalar($expo->messages), scalar(@$templates), 'no more and no less');
@@ -211,7 +211,7 @@ foreach my $template (@$templates)
 	is_deeply({ map { $_ => $message->{$_} } keys %members }, { map { $_ => $template->{ $members{$_} } } keys %members }, "$name: as the template has it");
 }
 is($sent{'customer-en bookingConfirmed'}{sound}, 'default', 'it can be heard');
-is($sent{'washman-en upcomingReservation'}{body}, 'A scheduled wash starts in 30 minutes', 'of a reservation too');
+is($sent{'washman-en upcomingReservation'}{body}, 'A scheduled wash starts in 30 minutes, at 09:05', 'of a reservation too');
 $expo->anew;
 
 # texts are looked up when they are sent, and placeholders filled with what data has
