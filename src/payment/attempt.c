@@ -448,6 +448,7 @@ AttemptTakenBack(Attempt *attempt)
 	if (AttemptIsStatus(attempt, "captured") || AttemptIsStatus(attempt, "settled") ||
 		RefundOfAttempt(attempt, "reversed", "accepted", &refund) ||
 		RefundOfAttempt(attempt, "settled", "outside", &refund) ||
+		RefundOfAttempt(attempt, "unknown", "dispatched", &refund) ||
 		(attempt->paid_by_this && !OrderIsUnpaid(attempt)))
 	{
 		TakenBackInHand(attempt);

@@ -208,9 +208,13 @@ IsOld(const Attempt *attempt)
 static bool
 IsDenied(Attempt *attempt, const NapsAnswer *answer)
 {
+	Refund		refund;
+
 	if (!attempt->charged || AttemptIsStatus(attempt, "reversed"))
 		return false;
 	Contradicted(attempt, "success_contradicted", answer);
+	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
+		RefundStaysUnknown(attempt, &refund, answer);
 	AskAgain(attempt);
 	return true;
 }
