@@ -126,6 +126,34 @@ StatementRunOne(Statement *statement, Arguments *arguments)
 			 rows, statement->sql);
 }
 
+void
+StatementRunBehindWall(Statement *statement, Arguments *arguments, const ConstraintError *errors)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		StatementRunOne(statement, arguments);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/*
+		 * The error is replaced, not swallowed: the transaction, or the
+		 * caller's subtransaction, is rolled back as before.
+		 */
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		for (const ConstraintError *one = errors; one->constraint != NULL; one++)
+			if (error->constraint_name != NULL && strcmp(error->constraint_name, one->constraint) == 0)
+				ErrorRaise(one->code, NULL);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 Datum
 RowDatum(uint64 row, int column)
 {

@@ -21,6 +21,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/errors.h"
+
 #define STATEMENT_MAX_ARGS 16
 
 typedef struct Statement
@@ -51,6 +53,20 @@ extern uint64 StatementRun(Statement *statement, Arguments *arguments);
 
 /* Run a statement that must touch exactly one row; any other number is a bug. */
 extern void StatementRunOne(Statement *statement, Arguments *arguments);
+
+/* The error that stands for the violation of a constraint. */
+typedef struct ConstraintError
+{
+	const char *constraint;		/* NULL: the end of a list */
+	WashminuteError code;
+} ConstraintError;
+
+/*
+ * The same, where a violation of one of these constraints is raised as our error: the
+ * second wall, behind what a command has checked.
+ */
+extern void StatementRunBehindWall(Statement *statement, Arguments *arguments,
+								   const ConstraintError *errors);
 
 /*
  * Open a SELECT as a cursor, planned for its first rows.  read_only takes the

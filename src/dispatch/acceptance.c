@@ -62,8 +62,11 @@
 COMMAND(accept_request, 1);
 
 /* The second wall, see jobs. */
-#define ONE_JOB_PER_REQUEST "jobs_one_live_per_request"
-#define NO_JOBS_AT_ONCE "jobs_washman_times_never_overlap"
+static const ConstraintError wall[] = {
+	{"jobs_one_live_per_request", WM_ALREADY_ACCEPTED},
+	{"jobs_washman_times_never_overlap", WM_WASHMAN_BUSY},
+	{NULL}
+};
 
 /* How long a decision waits for a washman whom another command has locked. */
 #define DECISION_PATIENCE (10 * USECS_PER_SEC)
@@ -249,7 +252,6 @@ static void
 InsertJob(const Request *request, const char *washman_id,
 		  const Settings *settings, int64 held)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Arguments	arguments = {0};
 	TimestampTz starts_at;
 	TimestampTz ends_at;
@@ -263,28 +265,7 @@ InsertJob(const Request *request, const char *washman_id,
 	ArgumentDatum(&arguments, MoneyToNumeric(held));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
 
-	PG_TRY();
-	{
-		StatementRunOne(&insert_job, &arguments);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		/*
-		 * The error is replaced, not swallowed: the transaction, or the
-		 * caller's subtransaction, is rolled back as before.
-		 */
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (error->constraint_name != NULL && strcmp(error->constraint_name, ONE_JOB_PER_REQUEST) == 0)
-			ErrorRaise(WM_ALREADY_ACCEPTED, NULL);
-		if (error->constraint_name != NULL && strcmp(error->constraint_name, NO_JOBS_AT_ONCE) == 0)
-			ErrorRaise(WM_WASHMAN_BUSY, NULL);
-		ReThrowError(error);
-	}
-	PG_END_TRY();
+	StatementRunBehindWall(&insert_job, &arguments, wall);
 }
 
 /* Tell the customer, the winner, and those whose offer is gone, if there were any. */

@@ -49,8 +49,7 @@ FeeOf(const Request *request, double fee, const Settings *settings)
 
 /*
  * Until when it is for free: for some minutes after the acceptance, and of a reservation,
- * which may be accepted long before, until it would be offered; for ever where its
- * washman has not set out by its time.
+ * which may be accepted long before, until it would be offered.
  */
 TimestampTz
 RequestFreeUntil(const Request *request, const Settings *settings)
@@ -59,8 +58,6 @@ RequestFreeUntil(const Request *request, const Settings *settings)
 
 	if (!request->is_reservation)
 		return until;
-	if (strcmp(request->status, "accepted") == 0 && ClockNow() >= request->reservation_at)
-		return DT_NOEND;
 	return Max(until, request->reservation_at -
 			   SETTING_USECS(settings->reservation_offer_minutes, 60));
 }
@@ -68,7 +65,11 @@ RequestFreeUntil(const Request *request, const Settings *settings)
 Fee
 CancellationFee(const Request *request, const char *capacity, const Settings *settings)
 {
-	if (strcmp(capacity, ACTOR_CUSTOMER) != 0 || request->washman_id == NULL ||
+	/* nobody pays for a washman who has not set out by the time reserved */
+	bool		is_late = request->is_reservation && ClockNow() >= request->reservation_at &&
+		strcmp(request->status, "accepted") == 0;
+
+	if (strcmp(capacity, ACTOR_CUSTOMER) != 0 || request->washman_id == NULL || is_late ||
 		ClockNow() < RequestFreeUntil(request, settings))
 		return (Fee) {0, 0};
 	return FeeOf(request, settings->cancel_fee, settings);

@@ -116,9 +116,7 @@ ChargeGiveBack(const Request *request, const Settings *settings)
 	int64		floor = SETTING_CENTIMES(settings->balance_floor);
 	const char *account = LedgerWashmanAccount(request->washman_id);
 
-	bool		is_late = request->is_reservation && ClockNow() >= request->reservation_at;
-
-	if (fee == 0 || (!is_late && ClockNow() < RequestFreeUntil(request, settings)))
+	if (fee == 0 || ClockNow() < RequestFreeUntil(request, settings))
 		return;
 	if (LedgerRoom(request->washman_id) - fee >= floor)
 		LedgerChangeBalance(request->washman_id, -fee, 0, floor);

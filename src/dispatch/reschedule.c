@@ -35,7 +35,7 @@ COMMAND(resolve_reservations, -1);
 /* Reservations that one call of resolve_reservations() moves. */
 #define RESOLVE_BATCH 1000
 
-#define NO_JOBS_AT_ONCE "jobs_washman_times_never_overlap"
+static const ConstraintError wall[] = {{"jobs_washman_times_never_overlap", WM_WASHMAN_BUSY}, {NULL}};
 
 /* One that somebody has would expire then if he gave it back. */
 static Statement update_time = {
@@ -96,7 +96,6 @@ RequireAhead(const Request *request)
 static void
 MoveJob(const Request *request, const Settings *settings)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Arguments	arguments = {0};
 	TimestampTz starts_at;
 	TimestampTz ends_at;
@@ -105,23 +104,7 @@ MoveJob(const Request *request, const Settings *settings)
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(starts_at));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ends_at));
-	PG_TRY();
-	{
-		StatementRunOne(&update_job, &arguments);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		/* the error is replaced, not swallowed, as in acceptance.c */
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (error->constraint_name != NULL && strcmp(error->constraint_name, NO_JOBS_AT_ONCE) == 0)
-			ErrorRaise(WM_WASHMAN_BUSY, NULL);
-		ReThrowError(error);
-	}
-	PG_END_TRY();
+	StatementRunBehindWall(&update_job, &arguments, wall);
 }
 
 /* Those whom it concerns, but for the one who did it; nobody where nobody did. */

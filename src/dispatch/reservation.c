@@ -40,7 +40,10 @@ static const char *const stages[] = {"offer", "second_offer", "last_offer", "rem
 /* How long a reminder is worth being told. */
 #define REMINDER_LIFE (5 * USECS_PER_MINUTE)
 
-#define NO_RESERVATIONS_AT_ONCE "reservations_customer_times_never_overlap"
+static const ConstraintError wall[] = {
+	{"reservations_customer_times_never_overlap", WM_RESERVATION_OVERLAPS},
+	{NULL}
+};
 
 static Statement insert_reservation = {
 	"INSERT INTO washminute_data.reservations AS v (request_id, customer_id, period, starts_local)"
@@ -181,7 +184,6 @@ ReservationPlan(const Request *request, const Settings *settings)
 static void
 WritePeriod(const Request *request)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Arguments	arguments = {0};
 
 	ArgumentDatum(&arguments, UUIDPGetDatum(&request->request_id));
@@ -193,23 +195,7 @@ WritePeriod(const Request *request)
 
 	/* the constraint alone, without a lock, deadlocks where two are moved to each other's time */
 	LockCustomer(request->customer_id);
-	PG_TRY();
-	{
-		StatementRunOne(&insert_reservation, &arguments);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		/* the error is replaced, not swallowed, as in acceptance.c */
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		if (error->constraint_name != NULL && strcmp(error->constraint_name, NO_RESERVATIONS_AT_ONCE) == 0)
-			ErrorRaise(WM_RESERVATION_OVERLAPS, NULL);
-		ReThrowError(error);
-	}
-	PG_END_TRY();
+	StatementRunBehindWall(&insert_reservation, &arguments, wall);
 }
 
 void

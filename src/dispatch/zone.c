@@ -21,6 +21,7 @@
 #include "base/statement.h"
 #include "dispatch/zone.h"
 
+/* As washminute._zone_of() has it, with a plan that is kept: each booking asks. */
 static Statement select_zone = {
 	"SELECT z.zone_code FROM washminute_data.service_zones AS z"
 	" WHERE z.active"

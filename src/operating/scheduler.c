@@ -55,11 +55,11 @@ CleanIdempotencyKeys(void)
 	StatementRun(&delete_old_keys, &arguments);
 }
 
-/* Is it the first minute of an hour, when what need not be done every minute is done? */
+/* Is it the first minute of so long a time, for what need not be done every minute? */
 static bool
-HourBegins(void)
+Begins(int64 every)
 {
-	return ClockNow() % USECS_PER_HOUR < USECS_PER_MINUTE;
+	return ClockNow() % every < USECS_PER_MINUTE;
 }
 
 /*
@@ -75,10 +75,10 @@ run_due_body(FunctionCallInfo fcinfo)
 	if (InstanceIsCloned())
 		PG_RETURN_INT32(0);
 
-	if (HourBegins() && superuser())
+	if (Begins(USECS_PER_HOUR) && superuser())
 		CronCleanHistory();
 	IdentityBecomeOwner(&saved);
-	if (ClockNow() % RESOLVE_EVERY < USECS_PER_MINUTE)
+	if (Begins(RESOLVE_EVERY))
 		(void) ReservationsResolve();
 	RequestsRunDue(DUE_BATCH, DT_NOEND, &counts);
 	CleanIdempotencyKeys();

@@ -249,6 +249,12 @@ SELECT pg_temp.link('proved');
 SELECT pg_temp.import('2026-11-26', E'orderid,amount,date\nRECONPROVED,60,2026-11-26');
 SELECT pg_temp.decide('proved', 'settlement_only_theirs', 'charged');
 SELECT outcome FROM washminute_data.settlement_lines WHERE gateway_order_id = 'RECONPROVED';
+-- but not one of another amount; nor are slips of the pen taken
+SELECT pg_temp.link('slight');
+SELECT pg_temp.import('2026-11-26 b', E'orderid,amount,date\nRECONSLIGHT,1,2026-11-26');
+SELECT pg_temp.decide('slight', 'settlement_only_theirs', 'charged'), pg_temp.decide('slight', 'settlement_only_theirs', 'explained');
+SELECT * FROM (VALUES (pg_temp.import('slip', E'orderid,amount,date\nSLIP1,60,2099-01-01')),
+                      (pg_temp.import('slip', E'orderid,amount,date\nSLIP1,60,2026-11-20', ', complete_through => ''infinity'''))) AS slips (of_the_pen);
 SELECT * FROM washminute.check_invariants();
 
 --

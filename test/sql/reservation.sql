@@ -251,6 +251,36 @@ SELECT * FROM pg_temp.stages('l');
 SELECT * FROM pg_temp.offers('l');
 
 --
+-- What it costs, who is near, and a call for a time ahead
+--
+
+SELECT pg_temp.clock('08:00');
+SELECT washminute.upsert_user('booked_salma', 'customer');
+SELECT pg_temp.reserve('m', 'salma', '13:00');
+SELECT pg_temp.accept('m', 'near');
+-- free until it would have been offered, and again when he has not set out by its time
+SELECT pg_temp.clock('12:29:59.999999');
+SELECT * FROM washminute.cancellation_fee(test_helpers.request('booked_m'), 'booked_salma');
+SELECT pg_temp.clock('12:30');
+SELECT * FROM washminute.cancellation_fee(test_helpers.request('booked_m'), 'booked_salma');
+SELECT pg_temp.clock('13:00');
+SELECT * FROM washminute.cancellation_fee(test_helpers.request('booked_m'), 'booked_salma');
+SELECT test_helpers.cancel('booked_m', 'booked_salma');
+-- a time after its beginning makes the last offer, and no reservation begin
+SELECT pg_temp.clock('08:00');
+SELECT pg_temp.reserve('n', 'salma', '13:00');
+SELECT washminute.notify_due_reservations('2027-05-04 00:00+00') > 0 AS told;
+SELECT stage, outcome FROM pg_temp.stages('n') ORDER BY stage;
+SELECT test_helpers.cancel('booked_n', 'booked_salma');
+-- nobody near: the stage says so, and who comes then is offered it
+SELECT washminute.set_washman_status(washman_id, 'offline') FROM washminute_data.washmen WHERE washman_id LIKE 'booked\_%' AND status = 'online';
+SELECT pg_temp.reserve('o', 'salma', '14:00');
+SELECT pg_temp.due('13:30');
+SELECT stage, outcome FROM pg_temp.stages('o') WHERE outcome IS NOT NULL ORDER BY stage;
+SELECT pg_temp.come('near', 1000);
+SELECT * FROM pg_temp.offers('o');
+
+--
 -- The second wall, and the rules of time zones
 --
 
