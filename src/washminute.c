@@ -20,7 +20,10 @@
 #include "dispatch/live_status.h"
 #include "dispatch/live_sync.h"
 #include "outbox/listener.h"
+#include "outbox/realtime_queue.h"
+#include "outbox/realtime_rule.h"
 #include "outbox/wake.h"
+#include "realtime/publish.h"
 #include "worker/status.h"
 #include "worker/worker.h"
 
@@ -37,6 +40,9 @@ _PG_init(void)
 	RateLimitInit();
 	ListenerInit();
 	WakeInit();
+	RealtimeQueueInit();
+	RealtimeRuleInit();
+	RealtimeInit();
 	LiveIndexInit();
 	LiveFlushInit();
 	LiveStatusInit();

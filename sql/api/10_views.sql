@@ -77,14 +77,14 @@ GRANT SELECT ON washminute_api.requests TO
   washminute_customer, washminute_washman, washminute_admin;
 
 CREATE OR REPLACE VIEW washminute_api.offers WITH (security_invoker = true) AS
-  SELECT f.request_id, f.washman_id, f.distance_m, f.offered_at, f.expires_at, f.declined_at
+  SELECT f.request_id, f.washman_id, 100 * GREATEST(1, pg_catalog.round(f.distance_m / 100)) AS distance_m, f.offered_at, f.expires_at, f.declined_at
     FROM washminute_data.offers AS f
    WHERE f.offered_at <= washminute.now();
 COMMENT ON VIEW washminute_api.offers IS
   'What a washman was offered, whatever became of it; all offers for an administrator.';
 COMMENT ON COLUMN washminute_api.offers.request_id IS 'The request.';
 COMMENT ON COLUMN washminute_api.offers.washman_id IS 'The washman.';
-COMMENT ON COLUMN washminute_api.offers.distance_m IS 'Metres to the place.';
+COMMENT ON COLUMN washminute_api.offers.distance_m IS 'Metres to the place, in hundreds.';
 COMMENT ON COLUMN washminute_api.offers.offered_at IS 'When it was offered.';
 COMMENT ON COLUMN washminute_api.offers.expires_at IS 'Until when it can be accepted.';
 COMMENT ON COLUMN washminute_api.offers.declined_at IS 'When he declined it.';

@@ -1,21 +1,10 @@
 -- More views for PostgREST: what was told, and the people, for administrators.
 
 CREATE OR REPLACE VIEW washminute_api.notifications WITH (security_invoker = true) AS
-  SELECT e.event_id AS notification_id, e.at, t.event, e.request_id, t.title, t.body
-    FROM washminute_data.washing_requests AS r
-    JOIN washminute_data.events AS e ON e.request_id = r.request_id
-    JOIN washminute_data.users AS u ON u.user_id = (SELECT washminute.current_user_id())
-   CROSS JOIN LATERAL (
-     SELECT p.event, pg_catalog.regexp_replace(p.title, '\{\w+\|([^}]*)\}', '\1', 'g') AS title,
-            pg_catalog.regexp_replace(p.body, '\{\w+\|([^}]*)\}', '\1', 'g') AS body
-       FROM washminute_data.push_templates AS p
-      WHERE p.event = CASE e.event WHEN 'newWashingRequest' THEN 'bookingConfirmed'
-                                   WHEN 'scheduledRequest' THEN 'bookingConfirmed' ELSE e.event END
-        AND p.audience = CASE u.user_id WHEN r.customer_id THEN 'customer' ELSE 'washman' END
-      ORDER BY p.locale = u.locale DESC, p.locale = 'fr' DESC LIMIT 1) AS t
-   WHERE u.user_id = r.customer_id OR (u.user_id = r.washman_id AND e.at >= r.accepted_at);
+  SELECT n.event_id AS notification_id, n.at, n.event, n.request_id, n.title, n.body
+    FROM washminute_data.notifications_of_caller() AS n;
 COMMENT ON VIEW washminute_api.notifications IS
-  'What I was told of my requests or jobs, in my language: ask for notification_id=gt. the last one seen.';
+  'What I was told of my newest 100 requests or jobs, in my language: ask for notification_id=gt. the last one seen.';
 COMMENT ON COLUMN washminute_api.notifications.notification_id IS 'Id, in the order of events.';
 COMMENT ON COLUMN washminute_api.notifications.at IS 'When it happened.';
 COMMENT ON COLUMN washminute_api.notifications.event IS 'What happened, for programs.';

@@ -15,10 +15,12 @@ BEGIN
   RETURN QUERY SELECT * FROM washminute.create_booking(
     washminute.require_caller(), service_codes, longitude, latitude, address,
     payment_method, reservation_at, washminute.idempotency_key(idempotency_key));
+  -- afterwards, since the same booking again is none more
+  PERFORM washminute._check_open_requests(washminute.require_caller());
 END
 $$;
 COMMENT ON FUNCTION washminute_api.create_booking(text[], float8, float8, text, text, timestamptz, text) IS
-  'Book a wash for now, or for reservation_at. The same idempotency_key, or header Idempotency-Key, and arguments give the same answer.';
+  'Book a wash for now, or for reservation_at. The same idempotency_key, or header Idempotency-Key, and arguments give the same answer. Who has max_open_requests open already is refused.';
 
 CREATE OR REPLACE FUNCTION washminute_api.accept_request(request_id uuid)
 RETURNS TABLE (id uuid, order_id uuid, customer_id text, status text, accepted_at timestamptz)
@@ -87,11 +89,11 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER ROWS 3
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN QUERY SELECT * FROM washminute.washman_offers(washminute.require_caller());
+  RETURN QUERY SELECT * FROM washminute._offers_told(washminute.require_caller());
 END
 $$;
 COMMENT ON FUNCTION washminute_api.open_offers() IS
-  'The offers that I can accept now, and what I may know of them before.';
+  'The offers that I can accept now, and what I may know of them before; distances in hundreds of metres.';
 
 CREATE OR REPLACE FUNCTION washminute_api.contact(request_id uuid)
 RETURNS TABLE (contact_id text, name text, phone text)
@@ -291,18 +293,26 @@ COMMENT ON FUNCTION washminute_api.begin_payment(uuid, text, boolean, uuid) IS
 CREATE OR REPLACE FUNCTION washminute_api.wait_for_payment_link(payment_id uuid, timeout interval DEFAULT '10 s') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
+SET statement_timeout TO '15s'
 AS $$
+DECLARE
+  link text;
 BEGIN
   IF NOT EXISTS (SELECT FROM washminute_data.payments AS p
                   WHERE p.payment_id = wait_for_payment_link.payment_id
                     AND p.customer_id = washminute.require_caller()) THEN
     PERFORM washminute.raise('WM_PAYMENT_NOT_FOUND');
   END IF;
-  RETURN washminute.wait_for_payment_link(payment_id, LEAST(timeout, '10 s'::pg_catalog.interval));
+  link := washminute.wait_for_payment_link(payment_id, LEAST(timeout, '0 s'::pg_catalog.interval));
+  -- who waits holds a connection, of which there are few
+  IF link IS NULL AND timeout > '0 s'::pg_catalog.interval AND washminute._may_wait(washminute.require_caller()) THEN
+    link := washminute.wait_for_payment_link(payment_id, LEAST(timeout, '10 s'::pg_catalog.interval));
+  END IF;
+  RETURN link;
 END
 $$;
 COMMENT ON FUNCTION washminute_api.wait_for_payment_link(uuid, interval) IS
-  'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 10 seconds at most.';
+  'The link of the page on which I pay, as soon as it is there; null where it is not within the timeout, of 10 seconds at most, and at once where too many wait already, or I do in another call: ask again after a second.';
 
 CREATE OR REPLACE FUNCTION washminute_api.request_refund(payment_id uuid, amount numeric, reason text, idempotency_key text DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -341,6 +351,7 @@ CREATE OR REPLACE FUNCTION washminute_api.import_settlement(statement text, cont
 RETURNS TABLE (lines bigint, matched bigint, differ bigint, only_theirs bigint, only_ours bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER ROWS 1
 SET search_path TO pg_catalog, pg_temp
+SET statement_timeout TO '60s'
 AS $$
 BEGIN
   RETURN QUERY SELECT * FROM washminute.import_settlement(statement, content, washminute.require_caller(), complete_through);

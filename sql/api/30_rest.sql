@@ -24,7 +24,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
-  claims pg_catalog.jsonb := pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.jsonb;
+  claims pg_catalog.jsonb := NULLIF(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb;
   role_name text := pg_catalog.current_setting('role');
   known_name text;
   is_known boolean;
@@ -34,12 +34,14 @@ BEGIN
   END IF;
   SELECT u.name INTO known_name FROM washminute_data.users AS u WHERE u.user_id = washminute.require_caller();
   is_known := FOUND;
-  -- what he has chosen here stays; what the provider has not verified is not taken
+  -- what he has chosen here stays; what the provider has not verified, or what cannot be one, is not taken
   PERFORM washminute.upsert_user(
     washminute.require_caller(), pg_catalog.replace(role_name, 'washminute_', ''),
-    name => COALESCE(sync_user.name, known_name, claims->>'name', claims->>'given_name'),
-    phone => CASE WHEN claims->>'phone_number_verified' = 'false' THEN NULL ELSE claims->>'phone_number' END,
-    email => CASE WHEN claims->>'email_verified' = 'false' THEN NULL ELSE claims->>'email' END,
+    name => COALESCE(sync_user.name, known_name, washminute._claim_text(claims, 'name', 200), washminute._claim_text(claims, 'given_name', 200)),
+    phone => CASE WHEN claims->>'phone_number_verified' = 'false' THEN NULL
+                  ELSE pg_catalog.substring(pg_catalog.replace(washminute._claim_text(claims, 'phone_number', 40), ' ', ''), '^\+[1-9][0-9]{6,14}$') END,
+    email => CASE WHEN claims->>'email_verified' = 'false' THEN NULL
+                  ELSE pg_catalog.substring(washminute._claim_text(claims, 'email', 255), '^[^@ ]+@[^@ ]+\.[^@ .]+$(?<=^.{1,254}$)') END,
     locale => COALESCE(sync_user.locale,
                        CASE WHEN NOT is_known THEN pg_catalog.substring(claims->>'locale', '^(ar|fr|en)') END));
   RETURN washminute._user_json(washminute.current_user_id());
@@ -80,11 +82,11 @@ AS $$
 BEGIN
   PERFORM washminute.require_caller();
   RETURN QUERY SELECT n.distance_m, n.radius_m, n.located_at
-    FROM washminute.nearby_washmen(longitude, latitude, max_results => LEAST(max_results, 50)) AS n;
+    FROM washminute.washmen_around(longitude, latitude, LEAST(max_results, 50)) AS n;
 END
 $$;
 COMMENT ON FUNCTION washminute_api.nearby_washmen(float8, float8, integer) IS
-  'How far the nearest washmen are from a place, at most 50; not who they are.';
+  'About how far the nearest washmen are from a place, in hundreds of metres, at most 50; not who they are.';
 
 CREATE OR REPLACE FUNCTION washminute_api.map() RETURNS washminute_api."application/geo+json"
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -129,6 +131,7 @@ COMMENT ON FUNCTION washminute_api.metrics() IS
 CREATE OR REPLACE FUNCTION washminute_api.naps_callback(text) RETURNS washminute_api."*/*"
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
+SET statement_timeout TO '15s'
 AS $$
 BEGIN
   PERFORM pg_catalog.set_config('response.headers', '[{"Content-Type": "text/plain; charset=utf-8"}]', true);
@@ -141,6 +144,7 @@ COMMENT ON FUNCTION washminute_api.naps_callback(text) IS
 CREATE OR REPLACE FUNCTION washminute_api.naps_return() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
+SET statement_timeout TO '15s'
 AS $$
 BEGIN
   PERFORM pg_catalog.set_config('response.headers', pg_catalog.json_build_array(pg_catalog.json_build_object(
@@ -156,8 +160,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM washminute.require_kind('admin');
-  PERFORM washminute.upsert_user(user_id, kind, name, phone, email, locale);
+  PERFORM washminute.save_user(user_id, washminute.require_caller(), kind, name, phone, email, locale);
 END
 $$;
 COMMENT ON FUNCTION washminute_api.save_user(text, text, text, text, text, text) IS

@@ -37,6 +37,7 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'reservation_stages'),
   ('table', 'washminute_data', 'opening_hours'),
   ('table', 'washminute_data', 'opening_exceptions'),
+  ('table', 'washminute_data', 'scheduler'),
   ('table', 'washminute_data', 'offers'),
   ('table', 'washminute_data', 'jobs'),
   ('table', 'washminute_data', 'accounts'),
@@ -48,6 +49,14 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('table', 'washminute_data', 'push_tokens'),
   ('table', 'washminute_data', 'push_templates'),
   ('table', 'washminute_data', 'idempotency_keys'),
+  ('table', 'washminute_data', 'realtime_rules'),
+  ('table', 'washminute_data', 'socket_events'),
+  ('table', 'washminute_data', 'socket_io_attachments'),
+  ('table', 'washminute_data', 'chats'),
+  ('table', 'washminute_data', 'chat_members'),
+  ('table', 'washminute_data', 'chat_messages'),
+  ('table', 'washminute_data', 'chat_viewers'),
+  ('table', 'washminute_data', 'gateways'),
   ('domain', 'washminute_data', 'outbox_lane'),
   ('domain', 'washminute_data', 'outbox_state'),
   ('domain', 'washminute_data', 'outbox_audience'),
@@ -73,9 +82,13 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('view', 'washminute_api', 'refunds'),
   ('view', 'washminute_api', 'exceptions'),
   ('view', 'washminute_api', 'notifications'),
+  ('view', 'washminute_api', 'chats'),
+  ('view', 'washminute_api', 'chat_messages'),
   ('view', 'washminute_api', 'users'),
   ('view', 'washminute_api', 'washmen');
 INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
+  ('function', 'washminute_data', 'caller_is_admin', ''),
+  ('function', 'washminute_data', 'notifications_of_caller', ''),
   ('function', 'washminute_data', 'guard_request_status', ''),
   ('function', 'washminute_data', 'guard_append_only', ''),
   ('function', 'washminute_data', 'guard_attempt_status', ''),
@@ -139,6 +152,18 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('function', 'washminute_api', 'notify_user', 'text, text, jsonb'),
   ('function', 'washminute_api', 'retry_dead', 'text, timestamp with time zone'),
   ('function', 'washminute_api', 'worker_status', ''),
+  ('function', 'washminute_api', 'events', 'bigint, integer'),
+  ('function', 'washminute_api', 'live_cursor', ''),
+  ('function', 'washminute_api', 'open_chat', 'uuid'),
+  ('function', 'washminute_api', 'leave_chat', 'uuid'),
+  ('function', 'washminute_api', 'send_message', 'uuid, text, text, text'),
+  ('function', 'washminute_api', 'mark_read', 'uuid, bigint'),
+  ('function', 'washminute_api', 'chat_history', 'uuid, bigint, bigint, integer'),
+  ('function', 'washminute_api', 'rt_gateway_register', 'text'),
+  ('function', 'washminute_api', 'rt_gateway_beat', 'text'),
+  ('function', 'washminute_api', 'rt_connect', 'jsonb, text, text, bigint'),
+  ('function', 'washminute_api', 'rt_event', 'jsonb, text, text, text, jsonb'),
+  ('function', 'washminute_api', 'rt_disconnect', 'text[]'),
   ('trigger', 'washminute_data', 'washing_requests_status_guarded', 'washing_requests'),
   ('trigger', 'washminute_data', 'events_append_only', 'events'),
   ('trigger', 'washminute_data', 'transfers_append_only', 'transfers'),
@@ -146,6 +171,7 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('trigger', 'washminute_data', 'payment_attempts_status_guarded', 'payment_attempts'),
   ('trigger', 'washminute_data', 'listeners_changed', 'listeners'),
   ('trigger', 'washminute_data', 'lanes_changed', 'lanes'),
+  ('trigger', 'washminute_data', 'realtime_rules_changed', 'realtime_rules'),
   ('trigger', 'washminute_data', 'push_templates_changed', 'push_templates'),
   ('trigger', 'washminute_data', 'settings_changed', 'settings'),
   ('trigger', 'washminute_data', 'zone_settings_changed', 'zone_settings'),
@@ -181,7 +207,6 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'payment_exceptions_read_all', 'payment_exceptions'),
   ('policy', 'washminute_data', 'payment_exception_kinds_read_all', 'payment_exception_kinds'),
   ('policy', 'washminute_data', 'payment_exception_decisions_read_all', 'payment_exception_decisions'),
-  ('policy', 'washminute_data', 'events_read_own', 'events'),
   ('policy', 'washminute_data', 'push_templates_read', 'push_templates'),
   ('policy', 'washminute_data', 'washmen_read_own', 'washmen'),
   ('policy', 'washminute_data', 'washmen_read_all', 'washmen'),
@@ -189,7 +214,13 @@ INSERT INTO washminute.setup_object (kind, schema, name, parent) VALUES
   ('policy', 'washminute_data', 'accounts_read_all', 'accounts'),
   ('policy', 'washminute_data', 'washman_positions_read_own', 'washman_positions'),
   ('policy', 'washminute_data', 'washman_positions_read_all', 'washman_positions'),
-  ('policy', 'washminute_data', 'offers_read_all', 'offers');
+  ('policy', 'washminute_data', 'socket_io_attachments_gateway', 'socket_io_attachments'),
+  ('policy', 'washminute_data', 'offers_read_all', 'offers'),
+  ('policy', 'washminute_data', 'chats_read_own', 'chats'),
+  ('policy', 'washminute_data', 'chats_read_all', 'chats'),
+  ('policy', 'washminute_data', 'chat_members_read_own', 'chat_members'),
+  ('policy', 'washminute_data', 'chat_messages_read_own', 'chat_messages'),
+  ('policy', 'washminute_data', 'chat_messages_read_all', 'chat_messages');
 
 -- The roles, which belong to the cluster: missing ones are made, and those with
 -- attributes that would open a way around row-level security are refused.
@@ -202,7 +233,8 @@ DECLARE
   unsafe text;
 BEGIN
   FOREACH role_name IN ARRAY ARRAY['washminute_owner', 'washminute_anon', 'washminute_customer',
-                                   'washminute_washman', 'washminute_admin', 'washminute_service']
+                                   'washminute_washman', 'washminute_admin', 'washminute_service',
+                                   'washminute_gateway']
   LOOP
     IF pg_catalog.to_regrole(role_name) IS NULL THEN
       EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
@@ -212,7 +244,8 @@ BEGIN
   SELECT r.rolname INTO unsafe
     FROM pg_catalog.pg_roles AS r
    WHERE r.rolname IN ('washminute_owner', 'washminute_anon', 'washminute_customer',
-                       'washminute_washman', 'washminute_admin', 'washminute_service')
+                       'washminute_washman', 'washminute_admin', 'washminute_service',
+                       'washminute_gateway')
      AND (r.rolcanlogin OR r.rolsuper OR r.rolbypassrls)
    ORDER BY r.rolname LIMIT 1;
   IF FOUND THEN
@@ -310,6 +343,8 @@ BEGIN
 
   GRANT USAGE ON SCHEMA washminute TO
     washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service;
+  GRANT USAGE ON SCHEMA washminute TO washminute_gateway;
+  GRANT EXECUTE ON FUNCTION washminute.now() TO washminute_gateway;
   GRANT EXECUTE ON FUNCTION washminute.pre_request() TO
     washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service;
   GRANT EXECUTE ON FUNCTION washminute.current_user_id(), washminute.now() TO
@@ -400,7 +435,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-  user_roles constant text := 'washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service';
+  user_roles constant text := 'washminute_anon, washminute_customer, washminute_washman, washminute_admin, washminute_service, washminute_gateway';
   found record;
 BEGIN
   -- policies have no OR REPLACE, and a grant that a script no longer has must go

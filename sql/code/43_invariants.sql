@@ -309,6 +309,44 @@ AS $$
    WHERE f.status IN ('requested', 'dispatched')
      AND NOT EXISTS (SELECT FROM washminute_data.outbox AS q
                       WHERE q.lane = 'payment' AND q.state <> 'dead' AND q.data->>'refundId' = f.refund_id::text)
+  UNION ALL
+  SELECT 'live events are kept from a position on', pg_catalog.format('position %s, room %s', e.position, e.room)
+    FROM washminute_data.socket_events AS e, washminute_data.instance AS i
+   WHERE e.position <= i.socket_events_floor
+  UNION ALL
+  SELECT 'the messages of a chat are numbered without a gap', c.chat_id::text
+    FROM washminute_data.chats AS c
+    LEFT JOIN (SELECT m.chat_id, pg_catalog.count(*) AS messages, pg_catalog.min(m.sequence) AS first, pg_catalog.max(m.sequence) AS last
+                 FROM washminute_data.chat_messages AS m GROUP BY m.chat_id) AS m ON m.chat_id = c.chat_id
+   WHERE (COALESCE(m.messages, 0), COALESCE(m.last, 0), COALESCE(m.first, 1)) <> (c.last_sequence, c.last_sequence, 1)
+  UNION ALL
+  SELECT 'chats are of requests, members and messages of chats', x.chat_id::text
+    FROM (SELECT c.chat_id FROM washminute_data.chats AS c
+           WHERE NOT EXISTS (SELECT FROM washminute_data.washing_requests AS r WHERE r.request_id = c.chat_id)
+          UNION ALL
+          SELECT m.chat_id FROM washminute_data.chat_members AS m
+           WHERE NOT EXISTS (SELECT FROM washminute_data.chats AS c WHERE c.chat_id = m.chat_id)
+          UNION ALL
+          SELECT m.chat_id FROM washminute_data.chat_messages AS m
+           WHERE NOT EXISTS (SELECT FROM washminute_data.chats AS c WHERE c.chat_id = m.chat_id)) AS x
+  UNION ALL
+  SELECT 'nobody has read a message that was not written', pg_catalog.format('%s by %s', m.chat_id, m.user_id)
+    FROM washminute_data.chat_members AS m
+    JOIN washminute_data.chats AS c ON c.chat_id = m.chat_id
+   WHERE m.read_sequence > c.last_sequence OR m.first_sequence > c.last_sequence + 1
+  UNION ALL
+  SELECT 'the customer and the washman of a request are in its chat, and no other washman', r.request_id::text
+    FROM washminute_data.chats AS c
+    JOIN washminute_data.washing_requests AS r ON r.request_id = c.chat_id
+   WHERE NOT EXISTS (SELECT FROM washminute_data.chat_members AS m
+                      WHERE m.chat_id = c.chat_id AND m.user_id = r.customer_id AND m.kind = 'customer')
+      OR r.washman_id IS DISTINCT FROM (SELECT pg_catalog.string_agg(m.user_id, ' ') FROM washminute_data.chat_members AS m
+                                         WHERE m.chat_id = c.chat_id AND m.kind = 'washman')
+  UNION ALL
+  SELECT 'a chat''s time runs once its request has ended', c.chat_id::text
+    FROM washminute_data.chats AS c
+    JOIN washminute_data.washing_requests AS r ON r.request_id = c.chat_id
+   WHERE (c.closes_at IS NOT NULL) <> (r.status IN ('completed', 'cancelled', 'expired', 'no_show'))
 $$;
 COMMENT ON FUNCTION washminute.check_invariants() IS
   'What must always be true of the data: each violation with its detail, no row when all is well.';

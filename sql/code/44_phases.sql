@@ -36,6 +36,19 @@ $$;
 COMMENT ON FUNCTION washminute._request_told(uuid, text) IS
   'Internal: what a washman may know of a request before he accepts it, the neighbourhood in his language.';
 
+CREATE OR REPLACE FUNCTION washminute._longest_offer() RETURNS interval
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+SET search_path FROM CURRENT
+AS $$
+  SELECT (1 + pg_catalog.max(v.value * CASE v.name WHEN 'offer_seconds' THEN 1 ELSE 60 END)) * '1 second'::interval
+    FROM (SELECT s.name, s.value FROM washminute_data.settings AS s
+          UNION ALL
+          SELECT z.name, z.value FROM washminute_data.zone_settings AS z) AS v
+   WHERE v.name IN ('offer_seconds', 'reservation_offer_minutes')
+$$;
+COMMENT ON FUNCTION washminute._longest_offer() IS
+  'Internal: how long an offer stands at most, in any zone.';
+
 CREATE OR REPLACE FUNCTION washminute.washman_offers(washman_id text)
 RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
                services text[], earnings numeric, payment_method text, reservation_at timestamptz,
@@ -49,6 +62,8 @@ AS $$
     JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id,
          LATERAL washminute._request_told(r.request_id, f.washman_id) AS t
    WHERE f.washman_id = washman_offers.washman_id AND f.declined_at IS NULL
+     -- the first of these is for the index, which knows when it began
+     AND f.offered_at >= washminute.now() - washminute._longest_offer()
      AND f.offered_at <= washminute.now() AND f.expires_at > washminute.now()
      AND r.status = 'pending' AND r.expires_at > washminute.now()
    ORDER BY f.offered_at, f.request_id

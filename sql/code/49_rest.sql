@@ -26,6 +26,17 @@ AS 'MODULE_PATHNAME', 'washminute_require_kind';
 COMMENT ON FUNCTION washminute.require_kind(text) IS
   'The caller''s id, if he is a user of that kind; else an error.';
 
+CREATE OR REPLACE FUNCTION washminute._claim_text(claims jsonb, name text, most integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+AS $$
+  SELECT NULLIF(pg_catalog.btrim(pg_catalog.left(pg_catalog.btrim(pg_catalog.regexp_replace(
+           claims->>name, '[\x01-\x1f\x7f]+', ' ', 'g')), most)), '')
+   WHERE pg_catalog.jsonb_typeof(claims->name) = 'string'
+$$;
+COMMENT ON FUNCTION washminute._claim_text(jsonb, text, integer) IS
+  'Internal: a claim of a token that is a text, cut to so many characters, without control characters; NULL where nothing is left.';
+
 CREATE OR REPLACE FUNCTION washminute._rate_limited() RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'washminute_rate_limited';
@@ -68,6 +79,68 @@ AS $$
 $$;
 COMMENT ON FUNCTION washminute.request_position(uuid, text) IS
   'Where the washman of a customer''s request is while the job is in hand, of a reservation from an hour before on. No row before the acceptance, after the end, and for anybody else.';
+
+CREATE OR REPLACE FUNCTION washminute._open_requests(customer_id text) RETURNS SETOF uuid
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 3
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS $$
+  -- no index can have the status, which an acceptance changes: so not all of somebody's past is looked at
+  SELECT n.request_id
+    FROM (SELECT r.request_id, r.status FROM washminute_data.washing_requests AS r
+           WHERE r.customer_id = _open_requests.customer_id
+           ORDER BY r.created_at DESC FETCH FIRST 100 ROWS WITH TIES) AS n
+   WHERE n.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress')
+  UNION
+  SELECT r.request_id
+    FROM washminute_data.reservations AS v JOIN washminute_data.washing_requests AS r ON r.request_id = v.request_id
+   WHERE v.customer_id = _open_requests.customer_id AND v.live
+     AND r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress')
+$$;
+COMMENT ON FUNCTION washminute._open_requests(text) IS
+  'Internal: the open ones of a customer''s newest 100 requests, and of his reservations, however old.';
+
+CREATE OR REPLACE FUNCTION washminute._check_open_requests(customer_id text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path FROM CURRENT SET enable_seqscan TO off SET jit TO off
+AS 'MODULE_PATHNAME', 'washminute_check_open_requests';
+COMMENT ON FUNCTION washminute._check_open_requests(text) IS
+  'Internal: an error where a customer, with the request that he has just made, has more open ones than max_open_requests. Over REST alone.';
+
+CREATE OR REPLACE FUNCTION washminute._may_wait(user_id text) RETURNS boolean
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'washminute_may_wait';
+COMMENT ON FUNCTION washminute._may_wait(text) IS
+  'Internal: whether a call over REST may wait: one of each user at a time, and of all no more than washminute.rest_waits. Till the end of the transaction.';
+
+CREATE OR REPLACE FUNCTION washminute.washmen_around(longitude float8, latitude float8, max_results integer DEFAULT 50)
+RETURNS TABLE (distance_m float8, radius_m float8, located_at timestamptz)
+LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 20
+SET search_path FROM CURRENT SET jit TO off
+AS $$
+  -- rings and order, too, are those of the squares: by a ring's edge one could find a place again
+  WITH rings AS MATERIALIZED (
+    SELECT pg_catalog.max(s.value) FILTER (WHERE s.name = 'initial_radius_m')::float8 AS initial_m,
+           pg_catalog.max(s.value) FILTER (WHERE s.name = 'radius_step_m')::float8 AS step_m,
+           pg_catalog.max(s.value) FILTER (WHERE s.name = 'radius_limit_m')::float8 AS limit_m
+      FROM washminute_data.settings AS s),
+  near AS MATERIALIZED (
+    SELECT 100 * GREATEST(1, pg_catalog.round(ST_Distance(here.place, ST_SetSRID(ST_MakePoint(
+             0.002 * (pg_catalog.floor(500 * p.longitude) + 0.5), 0.002 * (pg_catalog.floor(500 * p.latitude) + 0.5)), 4326)::geography) / 100)) AS metres,
+           pg_catalog.date_trunc('minute', n.located_at) AS located_at
+      FROM rings,
+           LATERAL (SELECT ST_SetSRID(ST_MakePoint(washmen_around.longitude, washmen_around.latitude), 4326)::geography) AS here (place),
+           LATERAL washminute.nearby_washmen(washmen_around.longitude, washmen_around.latitude, rings.limit_m + 200, 1, rings.limit_m + 200,
+                                           LEAST(100, 2 * washmen_around.max_results)) AS n,
+           LATERAL washminute.washman_position(n.washman_id) AS p),
+  ring AS MATERIALIZED (
+    SELECT LEAST(r.limit_m, r.initial_m + r.step_m * GREATEST(0, pg_catalog.ceil((pg_catalog.min(n.metres) - r.initial_m) / r.step_m))) AS metres
+      FROM rings AS r, near AS n GROUP BY r.initial_m, r.step_m, r.limit_m)
+  SELECT n.metres, ring.metres, n.located_at
+    FROM near AS n JOIN ring ON n.metres <= ring.metres
+   ORDER BY n.metres, n.located_at LIMIT washmen_around.max_results
+$$;
+COMMENT ON FUNCTION washminute.washmen_around(float8, float8, integer) IS
+  'As nearby_washmen, for customers: neither who they are nor where. Distances, in hundreds of metres, are to the middle of the square of two thousandths of a degree where the washman is, times are whole minutes.';
 
 CREATE OR REPLACE FUNCTION washminute._request_json(request_id uuid, user_id text) RETURNS json
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -126,20 +199,33 @@ AS $$
          AND ST_Covers(z.boundary, ST_SetSRID(ST_MakePoint(customer_home.longitude, customer_home.latitude), 4326)::geography)
        ORDER BY ST_Area(z.boundary) LIMIT 1),
     'washmen', (
-      SELECT pg_catalog.json_build_object('near', pg_catalog.count(*), 'nearest_m', pg_catalog.round(pg_catalog.min(n.distance_m)))
-        FROM washminute.nearby_washmen(customer_home.longitude, customer_home.latitude) AS n
+      SELECT pg_catalog.json_build_object('near', pg_catalog.count(*), 'nearest_m', pg_catalog.min(n.distance_m))
+        FROM washminute.washmen_around(customer_home.longitude, customer_home.latitude) AS n
        WHERE customer_home.longitude IS NOT NULL),
     'requests', (
       SELECT COALESCE(pg_catalog.json_agg(washminute._request_json(r.request_id, customer_home.user_id) ORDER BY r.created_at DESC), '[]')
-        FROM washminute_data.washing_requests AS r
-       WHERE r.customer_id = customer_home.user_id
-         AND r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress')),
+        FROM washminute._open_requests(customer_home.user_id) AS o (request_id)
+        JOIN washminute_data.washing_requests AS r ON r.request_id = o.request_id),
     'owed', (
       SELECT COALESCE(pg_catalog.sum(v.amount), 0) FROM washminute_data.receivables AS v
        WHERE v.debtor_id = customer_home.user_id AND v.settled_at IS NULL))
 $$;
 COMMENT ON FUNCTION washminute.customer_home(text, float8, float8) IS
   'What a customer''s first screen shows: himself, the services in his language, the zone and the washmen around a place, his open requests with whom to call and where he is, and what he owes (MAD).';
+
+CREATE OR REPLACE FUNCTION washminute._offers_told(washman_id text)
+RETURNS TABLE (request_id uuid, customer_first_name text, neighbourhood text, distance_m double precision,
+               services text[], earnings numeric, payment_method text, reservation_at timestamptz,
+               offered_at timestamptz, expires_at timestamptz, answered_at timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 3
+SET search_path FROM CURRENT
+AS $$
+  SELECT f.request_id, f.customer_first_name, f.neighbourhood, 100 * GREATEST(1, pg_catalog.round(f.distance_m / 100)),
+         f.services, f.earnings, f.payment_method, f.reservation_at, f.offered_at, f.expires_at, f.answered_at
+    FROM washminute.washman_offers(_offers_told.washman_id) AS f
+$$;
+COMMENT ON FUNCTION washminute._offers_told(text) IS
+  'Internal: washman_offers with distances in hundreds of metres: from several exact ones the place could be found.';
 
 CREATE OR REPLACE FUNCTION washminute.washman_home(user_id text) RETURNS json
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -149,7 +235,7 @@ AS $$
     'me', washminute._user_json(w.washman_id),
     'status', w.status, 'suspended', w.suspended_at IS NOT NULL,
     'balance', a.balance, 'held', a.held,
-    'offers', (SELECT COALESCE(pg_catalog.json_agg(f), '[]') FROM washminute.washman_offers(w.washman_id) AS f),
+    'offers', (SELECT COALESCE(pg_catalog.json_agg(f), '[]') FROM washminute._offers_told(w.washman_id) AS f),
     'jobs', (
       SELECT COALESCE(pg_catalog.json_agg(washminute._request_json(j.request_id, w.washman_id) ORDER BY j.period), '[]')
         FROM washminute_data.jobs AS j WHERE j.washman_id = w.washman_id AND j.live))
@@ -176,14 +262,19 @@ SET search_path FROM CURRENT
 AS $$
   -- timers and jobs in hand lead to the open ones, of which there are few
   WITH known (request_id) AS (
-    SELECT r.request_id FROM washminute_data.washing_requests AS r WHERE r.customer_id = request_map.user_id
+    SELECT o.request_id FROM washminute._open_requests(request_map.user_id) AS o (request_id)
     UNION
-    SELECT j.request_id FROM washminute_data.jobs AS j
-     WHERE j.live AND (request_map.user_id IS NULL OR j.washman_id = request_map.user_id)
+    SELECT j.request_id FROM washminute_data.jobs AS j WHERE j.live AND j.washman_id = request_map.user_id
+    UNION
+    SELECT j.request_id FROM washminute_data.jobs AS j WHERE j.live AND request_map.user_id IS NULL
     UNION
     SELECT t.request_id FROM washminute_data.request_timers AS t WHERE request_map.user_id IS NULL),
-  seen AS (
-    SELECT r.request_id, r.status, r.washman_id, r.client_location
+  seen AS MATERIALIZED (
+    SELECT r.request_id, r.status, r.washman_id, r.client_location,
+           -- a customer sees the washman of his reservation from an hour before on, as request_position says
+           r.washman_id IS NOT NULL
+             AND (request_map.user_id IS DISTINCT FROM r.customer_id OR r.status <> 'accepted' OR r.reservation_at IS NULL
+                  OR r.reservation_at < washminute.now() + '1 hour'::interval) AS is_on_way
       FROM known JOIN washminute_data.washing_requests AS r ON r.request_id = known.request_id
      WHERE r.status IN ('pending', 'accepted', 'en_route', 'arrived', 'in_progress'))
   SELECT pg_catalog.json_build_object('type', 'FeatureCollection', 'features', COALESCE(pg_catalog.json_agg(f.feature), '[]'))
@@ -196,7 +287,7 @@ AS $$
                pg_catalog.json_build_object('kind', 'washman', 'request_id', s.request_id, 'washman_id', s.washman_id,
                                             'located_at', p.located_at))
         FROM seen AS s, LATERAL washminute.washman_position(s.washman_id) AS p
-       WHERE s.washman_id IS NOT NULL) AS f
+       WHERE s.is_on_way) AS f
 $$;
 COMMENT ON FUNCTION washminute.request_map(text) IS
   'The open requests of a customer or a washman, or all of them, and where their washmen are: GeoJSON.';

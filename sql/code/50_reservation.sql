@@ -66,6 +66,9 @@ AS $$
        AND NOT EXISTS (SELECT FROM washminute_data.offers AS f
                         WHERE f.request_id = r.request_id AND f.washman_id = open_reservations.washman_id
                           AND f.declined_at IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM washminute_data.jobs AS j
+                        WHERE j.washman_id = open_reservations.washman_id AND j.live
+                          AND j.period && pg_catalog.tstzrange(r.reservation_at, r.reservation_at + r.duration_minutes * '1 minute'::interval))
        AND ST_Distance(cell.place, here.place) <= zone.radius_m
      ORDER BY r.reservation_at, distance_m LIMIT 100)
   SELECT n.request_id, t.customer_first_name, t.neighbourhood, pg_catalog.round(n.distance_m),
@@ -74,4 +77,4 @@ AS $$
    ORDER BY n.reservation_at, n.distance_m
 $$;
 COMMENT ON FUNCTION washminute.open_reservations(text) IS
-  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone, with what he may know before (the distance is to the middle of a square of a hundredth of a degree, which does not tell the place); the next first, at most 100.';
+  'The reservations ahead that a washman can accept early, from where he is: those within radius_limit_m of the zone at whose time he has no other job, with what he may know before (the distance is to the middle of a square of a hundredth of a degree, which does not tell the place); the next first, at most 100.';

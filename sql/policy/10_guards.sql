@@ -99,6 +99,11 @@ CREATE OR REPLACE TRIGGER lanes_changed
   FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
 COMMENT ON TRIGGER lanes_changed ON washminute_data.lanes IS 'The worker looks at changes at once.';
 
+CREATE OR REPLACE TRIGGER realtime_rules_changed
+  AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON washminute_data.realtime_rules
+  FOR EACH STATEMENT EXECUTE FUNCTION washminute_data.routes_changed();
+COMMENT ON TRIGGER realtime_rules_changed ON washminute_data.realtime_rules IS 'Changes hold from the next event on.';
+
 CREATE OR REPLACE FUNCTION washminute_data.settings_changed() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp

@@ -69,7 +69,7 @@ CREATE OR REPLACE VIEW washminute_data.payment_rollup WITH (security_invoker = t
         JOIN washminute_data.payment_attempts AS a ON a.attempt_id = l.attempt_id
        WHERE a.payment_id = p.payment_id) AS s;
 COMMENT ON VIEW washminute_data.payment_rollup IS
-  'Each payment by the gateway''s calls, by the books and by its statements: unbooked is always 0, unsettled is 0 once all of its lines have come.';
+  'Each payment by the gateway''s calls, by the books and by its statements: unbooked is 0 unless another amount was charged, unsettled once all of its lines have come and none was explained.';
 COMMENT ON COLUMN washminute_data.payment_rollup.payment_id IS 'The payment.';
 COMMENT ON COLUMN washminute_data.payment_rollup.order_id IS 'The order.';
 COMMENT ON COLUMN washminute_data.payment_rollup.status IS 'The payment''s status.';

@@ -3,7 +3,8 @@
 -- column; rows are chosen by policies. Commands go through functions that run
 -- as washminute_owner, who is not subject to the policies. What the roles need of
 -- the extension itself, setup() grants. Every policy names a function of the
--- extension, so that DROP EXTENSION CASCADE takes it and all is denied.
+-- extension, so that DROP EXTENSION CASCADE takes it and all is denied. Tokens
+-- say who is an administrator, and so does the table of users: it takes both.
 
 COMMENT ON SCHEMA washminute_data IS
   'WashMinute: the tables. Written by the commands of schema washminute.';
@@ -86,56 +87,56 @@ CREATE POLICY offers_read_own ON washminute_data.offers
 
 CREATE POLICY users_read_all ON washminute_data.users
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY orders_read_all ON washminute_data.orders
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY order_lines_read_all ON washminute_data.order_lines
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY washing_requests_read_all ON washminute_data.washing_requests
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY offers_read_all ON washminute_data.offers
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 
 CREATE POLICY transfers_read_own ON washminute_data.transfers
   FOR SELECT TO washminute_washman
   USING ('washman:' || (SELECT washminute.current_user_id()) IN (debit_account, credit_account));
 CREATE POLICY transfers_read_all ON washminute_data.transfers
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY payouts_read_own ON washminute_data.payouts
   FOR SELECT TO washminute_washman
   USING (washman_id = (SELECT washminute.current_user_id()));
 CREATE POLICY payouts_read_all ON washminute_data.payouts
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY receivables_read_own ON washminute_data.receivables
   FOR SELECT TO washminute_customer, washminute_washman
   USING (debtor_id = (SELECT washminute.current_user_id()));
 CREATE POLICY receivables_read_all ON washminute_data.receivables
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY payments_read_own ON washminute_data.payments
   FOR SELECT TO washminute_customer
   USING (customer_id = (SELECT washminute.current_user_id()));
 CREATE POLICY payments_read_all ON washminute_data.payments
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY cards_read_own ON washminute_data.cards
   FOR SELECT TO washminute_customer
   USING (customer_id = (SELECT washminute.current_user_id()));
 CREATE POLICY refunds_read_all ON washminute_data.refunds
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY payment_exceptions_read_all ON washminute_data.payment_exceptions
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY payment_exception_kinds_read_all ON washminute_data.payment_exception_kinds
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));
 CREATE POLICY payment_exception_decisions_read_all ON washminute_data.payment_exception_decisions
   FOR SELECT TO washminute_admin
-  USING ((SELECT washminute.current_user_id()) IS NOT NULL);
+  USING ((SELECT washminute.current_user_id()) IS NOT NULL AND (SELECT washminute_data.caller_is_admin()));

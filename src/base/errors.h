@@ -92,6 +92,10 @@
 	  "The services on offer are the active rows of washminute_data.services.") \
 	X(WM_LISTENER_NOT_FOUND, "PT404", "no such listener takes messages", \
 	  "Listeners are the rows of washminute_data.listeners; it must be enabled, and of that lane.") \
+	X(WM_CHAT_NOT_FOUND, "PT404", "the chat does not exist", \
+	  "A chat has the id of its request, whose customer and washman are in it.") \
+	X(WM_EVENT_UNKNOWN, "PT404", "no such event is known here", \
+	  "The README lists the events that a socket can send.") \
 	X(WM_OUTSIDE_ZONES, "PT404", "the place is outside every service zone", \
 	  "Longitude comes first. The zones served are the active rows of washminute_data.service_zones.") \
 	/* 409: conflicts with the present state */ \
@@ -100,7 +104,7 @@
 	X(WM_REQUEST_CANCELLED, "PT409", "the request was cancelled", \
 	  "Nothing is left to do for this request.") \
 	X(WM_WASHMAN_BUSY, "PT409", "the washman has a job at that time", \
-	  "Finish or give back the job in hand first.") \
+	  "Choose another time, or finish or give back the other job first.") \
 	X(WM_WASHMAN_OFFLINE, "PT409", "the washman is offline", \
 	  "Go online with washminute.set_washman_status, then accept.") \
 	X(WM_OFFER_DECLINED, "PT409", "the washman has declined or given back this request", \
@@ -123,6 +127,8 @@
 	  "Book within the opening hours that DETAIL gives, in the zone's local time.") \
 	X(WM_RESERVATION_OVERLAPS, "PT409", "the customer has another reservation at that time", \
 	  "Choose another time, or reschedule or cancel the other one.") \
+	X(WM_TOO_MANY_OPEN, "PT409", "the customer has too many requests open", \
+	  "Wait until one of them has ended, or cancel one; DETAIL gives how many there can be.") \
 	X(WM_RESERVATION_STATE, "PT409", "the request's state does not allow to reschedule it", \
 	  "DETAIL gives the present state; only a reservation that has not begun can be moved.") \
 	X(WM_ORDER_STATE, "PT409", "the order's state does not allow this", \
@@ -135,6 +141,8 @@
 	  "DETAIL gives what can still be paid back.") \
 	X(WM_EXCEPTION_RESOLVED, "PT409", "the exception was resolved already", \
 	  "DETAIL gives what was decided, and by whom.") \
+	X(WM_CHAT_NOT_OPEN, "PT409", "the chat is not open yet", \
+	  "It opens once a washman has the request; an administrator can open it before.") \
 	X(WM_MIGRATION_CHANGED, "PT409", "a migration that has run was changed since", \
 	  "Install the files of the release again; a change of the data is a new migration.") \
 	X(WM_SCHEMA_FOREIGN, "PT409", "a schema of this name belongs to somebody else", \
@@ -148,6 +156,12 @@
 	  "Nothing is left to do for this offer.") \
 	X(WM_REQUEST_EXPIRED, "PT410", "the request has expired", \
 	  "Nothing is left to do for this request; the customer may book again.") \
+	X(WM_CURSOR_TOO_OLD, "PT410", "events after that position are not kept any more", \
+	  "Read everything anew, then go on from the position that washminute.live_cursor() gives.") \
+	X(WM_CHAT_CLOSED, "PT410", "the chat is closed", \
+	  "What was written can still be read; DETAIL gives since when it is closed.") \
+	X(WM_MESSAGE_ID_REUSED, "PT422", "the id was used for another message", \
+	  "Give each new message a new client_message_id; send one again only with the same text.") \
 	X(WM_IDEMPOTENCY_KEY_REUSED, "PT422", "the idempotency key was used for another request", \
 	  "Use a new key for each new booking; repeat a call only with the same arguments.") \
 	X(WM_AMOUNT_DIFFERS, "PT422", "the amount is not the amount of the order", \
@@ -178,6 +192,8 @@
 	  "SELECT washminute.setup() puts the row of washminute_data.settings back with its default.") \
 	X(WM_SIGNING_KEY_MISSING, "PT503", "the signing key cannot be read", \
 	  "Name a file of mode 0600 that holds at least 32 random bytes in washminute.signing_key_file.") \
+	X(WM_GATEWAY_NOT_REGISTERED, "PT503", "the socket gateway is not registered", \
+	  "A gateway calls rt_gateway_register first, on a connection that stays.") \
 	X(WM_GATEWAY_NOT_CONFIGURED, "PT503", "the card gateway is not configured", \
 	  "Set washminute.callback_base_url, washminute.signing_key_file and washminute.naps_credentials_file; the server's log and washminute.doctor() say what is wrong.") \
 	X(WM_CRON_MISSING, "PT503", "pg_cron is not in this database", \

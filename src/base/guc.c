@@ -43,6 +43,9 @@ char	   *washminute_naps_credentials_file = NULL;
 char	   *washminute_naps_url = NULL;
 int			washminute_rate_burst = 60;
 int			washminute_rate_limit = 20;
+char	   *washminute_realtime_channel_prefix = NULL;
+int			washminute_realtime_mode = 1;
+int			washminute_rest_waits = 4;
 bool		washminute_run_timers = true;
 char	   *washminute_signing_key_file = NULL;
 
@@ -76,6 +79,29 @@ GucUrlIsSafe(const char *url)
 		if (*rest == '/' || *rest == '\0')
 			return true;
 	}
+	return false;
+}
+
+/* The numbers are those of RealtimeMode (outbox/realtime_queue.h). */
+static const struct config_enum_entry realtime_modes[] = {
+	{"off", 0, false},
+	{"outbox", 1, false},
+	{"direct", 2, false},
+	{NULL, 0, false}
+};
+
+/* With "#/" it is the name of a channel, which has at most 63 bytes. */
+static bool
+ChannelPrefixCheck(char **newval, void **extra, GucSource source)
+{
+	size_t		length = strlen(*newval);
+
+	for (const unsigned char *p = (const unsigned char *) *newval; *p; p++)
+		if (*p <= 0x20 || *p >= 0x7f || *p == '#')
+			length = 0;
+	if (length > 0 && length <= 60)
+		return true;
+	GUC_check_errdetail("It has from 1 to 60 characters, printable ASCII without blanks and #.");
 	return false;
 }
 
@@ -311,6 +337,33 @@ GucInit(void)
 							"Counted by washminute.pre_request() where the library is preloaded; 0 for no limit.",
 							&washminute_rate_limit,
 							20, 0, 100000,
+							PGC_SIGHUP,
+							0,
+							NULL, NULL, NULL);
+
+	/* who knows it can listen to all events, and forge some: not for everybody to see */
+	DefineCustomStringVariable("washminute.realtime_channel_prefix",
+							   "Prefix of the channel on which live events are notified: the gateway's channelPrefix.",
+							   "Channels have no rights: an unguessable prefix keeps other roles from listening.",
+							   &washminute_realtime_channel_prefix,
+							   "socket.io",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   ChannelPrefixCheck, NULL, NULL);
+
+	DefineCustomEnumVariable("washminute.realtime_mode",
+							 "How live events reach the gateway: outbox, direct or off.",
+							 "outbox: the worker notifies, and no commit waits for another; direct: each transaction notifies as it commits.",
+							 &washminute_realtime_mode,
+							 1, realtime_modes,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("washminute.rest_waits",
+							"Calls over REST that may wait for the card gateway at the same time.",
+							"The others are answered at once with what is known; each holds a connection.",
+							&washminute_rest_waits,
+							4, 0, 1000,
 							PGC_SIGHUP,
 							0,
 							NULL, NULL, NULL);

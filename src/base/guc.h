@@ -31,6 +31,9 @@ extern char *washminute_naps_credentials_file;
 extern char *washminute_naps_url;
 extern int	washminute_rate_burst;
 extern int	washminute_rate_limit;	/* requests per second and caller, 0: none */
+extern char *washminute_realtime_channel_prefix;
+extern int	washminute_realtime_mode;	/* RealtimeMode of outbox/realtime_queue.h */
+extern int	washminute_rest_waits;
 extern bool washminute_run_timers;
 extern char *washminute_signing_key_file;
 

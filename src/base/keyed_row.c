@@ -50,11 +50,10 @@ OpenTable(const KeyedTable *table)
 	return relation;
 }
 
-/* Begin a scan of the primary key for one key. */
+/* Begin a scan of the primary key for a key, or for so many of its values. */
 static IndexScanDesc
-BeginScan(Relation relation, Relation index, const Datum *key)
+BeginScan(Relation relation, Relation index, const Datum *key, int count)
 {
-	int			count = IndexRelationGetNumberOfKeyAttributes(index);
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
 
@@ -121,7 +120,7 @@ KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 	/* this transaction's own writes are to be seen */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = BeginScan(relation, index, key);
+	scan = BeginScan(relation, index, key, IndexRelationGetNumberOfKeyAttributes(index));
 	found = FetchVisible(scan, snapshot, slot);
 	if (found)
 		CopyColumns(table, relation, slot, row);
@@ -131,6 +130,32 @@ KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 	index_close(index, NoLock);
 	table_close(relation, NoLock);
 	return found;
+}
+
+List *
+KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
+{
+	Relation	relation = OpenTable(table);
+	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	List	   *rows = NIL;
+	IndexScanDesc scan;
+
+	CommandCounterIncrement();
+	scan = BeginScan(relation, index, key, count);
+	while (FetchVisible(scan, SnapshotSelf, slot))
+	{
+		KeyedRow   *row = palloc(sizeof(KeyedRow));
+
+		CopyColumns(table, relation, slot, row);
+		rows = lappend(rows, row);
+		CHECK_FOR_INTERRUPTS();
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(relation, NoLock);
+	return rows;
 }
 
 void

@@ -17,6 +17,7 @@
 #ifndef WASHMINUTE_KEYED_ROW_H
 #define WASHMINUTE_KEYED_ROW_H
 
+#include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 
 #include "base/statement.h"
@@ -43,6 +44,12 @@ typedef struct KeyedRow
  * The caller needs the rights that a SELECT of all rows needs.
  */
 extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row);
+
+/*
+ * Read all rows whose key begins with so many values (KeyedRow *), as they are at this
+ * moment, for what decides nothing: not even the rows are locked.
+ */
+extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 
 /*
  * Run a statement that updates the row with that key, found by its place: the

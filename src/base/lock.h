@@ -7,7 +7,7 @@
  * meet a user's pg_advisory_lock.  The order, for every command:
  *
  *		idempotency key, then at most one request, then the customer who reserves, then
- *		washmen in the order of their ids.
+ *		washmen in the order of their ids, then a chat, then the viewers of chats.
  *
  * A command that handles several requests takes their locks without waiting.
  *
@@ -30,7 +30,13 @@ typedef enum LockClass
 	LOCK_WASHMAN = 0x5704,
 	LOCK_FLUSH = 0x5705,
 	LOCK_SETTLEMENT = 0x5706,
-	LOCK_CUSTOMER = 0x5707
+	LOCK_CUSTOMER = 0x5707,
+	LOCK_POSITIONS = 0x5708,
+	LOCK_CHAT = 0x570A,
+	LOCK_VIEWERS = 0x570B,
+	LOCK_GATEWAY = 0x570C,
+	LOCK_WAITER = 0x570D,
+	LOCK_WAIT = 0x570E
 } LockClass;
 
 /*
@@ -54,9 +60,37 @@ extern void LockSettlement(void);
 /* One flush of positions at a time: waits as lock_timeout says. */
 extern void LockFlush(void);
 
+/*
+ * Whoever publishes live events holds it until the transaction has ended: as the last
+ * lock of all, while it commits, or as the first.
+ */
+extern void LockPositions(void);
+extern bool LockPositionsIfFree(void);
+
 /* The same, but false at once when somebody else holds it. */
 extern bool LockRequestIfFree(const pg_uuid_t *request_id);
 extern bool LockCustomerIfFree(const char *customer_id);
 extern bool LockWashmanIfFree(const char *washman_id);
+
+/* Who changes a chat, its members or its messages. */
+extern void LockChat(const pg_uuid_t *chat_id);
+extern bool LockChatIfFree(const pg_uuid_t *chat_id);
+
+/*
+ * Who changes the viewers of chats, so that the last one to tell of them tells of all.
+ * Chats share LOCK_VIEWERS_BUCKETS of these locks, since a gateway that ends may have
+ * thousands; to be taken in the order of their numbers.
+ */
+#define LOCK_VIEWERS_BUCKETS 64
+extern int	LockViewersBucket(const pg_uuid_t *chat_id);
+extern void LockViewers(int bucket);
+extern bool LockViewersIfFree(int bucket);
+
+/*
+ * A gateway's sign of life: held by its session, unless the transaction fails.  Raises
+ * WM_LOCK_TIMEOUT where another session holds it and goes on to.
+ */
+extern void LockGatewayForSession(const char *gateway);
+extern bool LockGatewayIsHeld(const char *gateway);
 
 #endif							/* WASHMINUTE_LOCK_H */

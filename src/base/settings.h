@@ -33,11 +33,13 @@ typedef struct Settings
 	double		cancel_fee;		/* MAD */
 	double		cancel_fee_share_percent;	/* of the fee, to the washman */
 	double		cancel_free_minutes;
+	double		chat_hours;
 	double		commission_percent;
 	double		give_back_fee;	/* MAD */
 	double		idempotency_hours;
 	double		initial_radius_m;
 	double		max_open_offers;
+	double		max_open_requests;	/* of a customer, over REST */
 	double		max_speed_kmh;	/* positions that are farther apart are not believed */
 	double		no_show_fee;	/* MAD */
 	double		no_show_minutes;
@@ -57,6 +59,7 @@ typedef struct Settings
 	double		reservation_notice_minutes;
 	double		reservation_offer_minutes;
 	double		reservation_second_offer_minutes;
+	double		socket_events_hours;
 	double		stagger_seconds;
 	double		stagger_size;	/* washmen told at once */
 	double		travel_minutes; /* allowed for the way to an instant job */

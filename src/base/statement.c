@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
@@ -124,6 +125,20 @@ StatementRunOne(Statement *statement, Arguments *arguments)
 	if (rows != 1)
 		elog(ERROR, "statement touched " UINT64_FORMAT " rows instead of one: %s",
 			 rows, statement->sql);
+}
+
+int
+StatementSettings(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
 }
 
 void

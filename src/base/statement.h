@@ -54,6 +54,13 @@ extern uint64 StatementRun(Statement *statement, Arguments *arguments);
 /* Run a statement that must touch exactly one row; any other number is a bug. */
 extern void StatementRunOne(Statement *statement, Arguments *arguments);
 
+/*
+ * Statements outside any SQL function of ours, at the end of a transaction for instance,
+ * have the caller's settings, his search_path too: set what those functions set.  To be
+ * given back with AtEOXact_GUC(true, the level returned).
+ */
+extern int	StatementSettings(void);
+
 /* The error that stands for the violation of a constraint. */
 typedef struct ConstraintError
 {

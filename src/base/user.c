@@ -22,10 +22,19 @@ COMMAND(require_kind, -1);
 
 enum UserColumn
 {
-	USER_KINDS
+	USER_BLOCKED_AT,
+	USER_KINDS,
+	USER_LOCALE
 };
 
-static const KeyedTable users = {"users", {[USER_KINDS] = "kinds"}};
+static const KeyedTable users = {
+	"users",
+	{
+		[USER_BLOCKED_AT] = "blocked_at",
+		[USER_KINDS] = "kinds",
+		[USER_LOCALE] = "locale"
+	}
+};
 
 bool
 UserIsKind(const char *user_id, const char *kind)
@@ -54,6 +63,27 @@ UserRequireKind(const char *user_id, const char *kind)
 {
 	if (!UserIsKind(user_id, kind))
 		ErrorRaiseText(WM_WRONG_KIND, "kind", kind);
+}
+
+void
+UserRequireUnblocked(const char *user_id)
+{
+	Datum		key = CStringGetTextDatum(user_id);
+	KeyedRow	row;
+
+	if (KeyedRowRead(&users, &key, &row) && !KeyedIsNull(&row, USER_BLOCKED_AT))
+		ErrorRaise(WM_USER_BLOCKED, NULL);
+}
+
+char *
+UserLocale(const char *user_id)
+{
+	Datum		key = CStringGetTextDatum(user_id);
+	KeyedRow	row;
+
+	if (!KeyedRowRead(&users, &key, &row))
+		ErrorRaiseText(WM_USER_NOT_FOUND, "userId", user_id);
+	return KeyedText(&row, USER_LOCALE);
 }
 
 /* require_kind(kind): the caller's id, if he is known and of that kind */

@@ -326,6 +326,7 @@ RequestAssign(Request *request, const char *washman_id, const char *actor_kind,
 	RequestData(request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonInt(&data, "wave", request->wave);
+	ReservationTold(request, &data);
 	TellOfAcceptance(request, washman_id, JsonClose(&data));
 }
 

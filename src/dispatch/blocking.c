@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * blocking.c
- *		Users whom an administrator keeps from asking over REST.
+ *		Users whom an administrator keeps from asking over REST and by sockets.
  *
- * pre_request.c turns them away.  A washman who is blocked is still offered what
+ * pre_request.c and socket.c turn them away; sockets that they have are disconnected.  A washman who is blocked is still offered what
  * comes, since that is not asked for: suspend him as well.
  *
  *-------------------------------------------------------------------------
@@ -22,6 +22,7 @@
 #include "base/statement.h"
 #include "base/user.h"
 #include "outbox/enqueue.h"
+#include "realtime/room.h"
 
 COMMAND(block_user, 1);
 COMMAND(unblock_user, 1);
@@ -54,6 +55,8 @@ SetBlocked(FunctionCallInfo fcinfo, bool blocked)
 	JsonText(&data, "userId", user_id);
 	JsonText(&data, "reason", reason);
 	EventRecord(blocked ? "userBlocked" : "userUnblocked", NULL, admin_id, JsonClose(&data));
+	if (blocked)
+		RoomLogout(user_id);
 }
 
 /* block_user(user_id, admin_id, reason) */

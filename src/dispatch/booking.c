@@ -302,20 +302,21 @@ BookingData(const Booking *booking, JsonObject *data)
 	RequestData(&booking->request, data);
 	JsonText(data, "reference", booking->reference);
 	JsonMoney(data, "total", booking->total);
+	if (booking->is_reservation)
+		JsonTime(data, "reservationAt", booking->request.reservation_at);
 }
 
 /* Write the booking, and offer it, if that is to be done now. */
 static void
 BookingWrite(Booking *booking, const Settings *settings)
 {
-	const char *event = booking->is_reservation ? "scheduledRequest" :
-		"newWashingRequest";
-	Notice		confirmed = {
-		booking->customer_id, "customer", "bookingConfirmed", NoticeEnd("bookingConfirmed")
-	};
+	const char *event = booking->is_reservation ? "scheduledRequest" : "newWashingRequest";
+	const char *confirmation = booking->is_reservation ? "reservationConfirmed" : "bookingConfirmed";
+	Notice		confirmed = {booking->customer_id, "customer", confirmation, NoticeEnd(confirmation)};
 	Request    *request = &booking->request;
 	Wave	   *wave = NULL;
 	JsonObject	data;
+	JsonObject	told;
 
 	/* a reservation is offered when it is due, a card job when it is paid */
 	FillRequest(booking, settings);
@@ -328,8 +329,10 @@ BookingWrite(Booking *booking, const Settings *settings)
 		ReservationWrite(request, settings);
 
 	BookingData(booking, &data);
+	JsonCopy(&data, &told);
 	EventRecord(event, &request->request_id, booking->customer_id, JsonClose(&data));
-	(void) OutboxPush(&confirmed, 1, data.data);
+	ReservationTold(request, &told);
+	(void) OutboxPush(&confirmed, 1, JsonClose(&told));
 	if (wave != NULL)
 		booking->offered = RequestMakeWave(request, settings, wave);
 }

@@ -237,21 +237,6 @@ washminute_washman_changed(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* SQL that is not called by a function of ours sets itself what they set. */
-static int
-SettingsForSql(void)
-{
-	int			nest_level = NewGUCNestLevel();
-
-	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-					  GUC_ACTION_SAVE, true, 0, false);
-	set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
-					  GUC_ACTION_SAVE, true, 0, false);
-	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
-					  GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
-}
-
 /* Has the transaction dropped the table? */
 static bool
 TableIsGone(void)
@@ -282,7 +267,7 @@ ReadChanges(bool lock)
 		all_changed = true;
 		return;
 	}
-	nest_level = SettingsForSql();
+	nest_level = StatementSettings();
 	SPI_connect();
 	IdentityBecomeOwner(&saved);
 	ArgumentDatum(&arguments, TextArray(ids, change_count));

@@ -45,6 +45,7 @@
 
 /* The most that nearby_washmen returns. */
 #define MATCH_MAX_RESULTS 10000
+#define MATCH_RESULTS 50		/* unless told */
 
 /* The longest max_age. */
 #define MAX_AGE_YEARS INT64CONST(1000)
@@ -463,8 +464,7 @@ NearbyArguments(FunctionCallInfo fcinfo, MatchQuery *query)
 	}
 	query->radius_limit_m = Min(query->radius_limit_m, FARTHEST_M);
 
-	ArgumentRequire(fcinfo, 5, "max_results");
-	query->max_results = PG_GETARG_INT32(5);
+	query->max_results = PG_ARGISNULL(5) ? MATCH_RESULTS : PG_GETARG_INT32(5);
 	if (query->max_results < 1 || query->max_results > MATCH_MAX_RESULTS)
 		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "max_results",
 						   "be from 1 to 10000");

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "base/argument.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
@@ -66,9 +67,9 @@ PaymentIsRecorded(const Request *request, const char *payment_reference)
 	return true;
 }
 
-/* The money has come: books, order, event. */
+/* The money has come: books, order, event.  recorded_by: who says so, NULL where the gateway does. */
 static void
-TakePayment(Request *request, int64 amount, const char *payment_reference)
+TakePayment(Request *request, int64 amount, const char *payment_reference, const char *recorded_by)
 {
 	Arguments	paid = {0};
 	JsonObject	data;
@@ -84,6 +85,8 @@ TakePayment(Request *request, int64 amount, const char *payment_reference)
 				   payment_reference);
 	RequestData(request, &data);
 	JsonMoney(&data, "amount", amount);
+	if (recorded_by != NULL)
+		JsonText(&data, "recordedBy", recorded_by);
 	EventRecord("paymentReceived", &request->request_id, request->customer_id,
 				JsonClose(&data));
 }
@@ -115,7 +118,7 @@ order_paid_body(FunctionCallInfo fcinfo)
 	Request		request;
 
 	RequestRead(PG_GETARG_UUID_P(0), &request);
-	TakePayment(&request, MoneyFromColumn(PG_GETARG_DATUM(1)), text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	TakePayment(&request, MoneyFromColumn(PG_GETARG_DATUM(1)), text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL);
 	(void) OfferPaid(&request);
 	PG_RETURN_VOID();
 }
@@ -205,7 +208,7 @@ record_payment_body(FunctionCallInfo fcinfo)
 		PG_RETURN_INT32(0);
 	CheckPayment(&request, amount);
 
-	TakePayment(&request, amount, payment_reference);
+	TakePayment(&request, amount, payment_reference, CallerUserId());
 
 	/* what is paid at the gateway from now on is not due */
 	PaymentOrderEnded(&request.order_id, 0);

@@ -19,6 +19,7 @@
 #include "base/money.h"
 #include "base/settings.h"
 #include "base/statement.h"
+#include "base/user.h"
 #include "dispatch/live_index.h"
 #include "dispatch/request.h"
 #include "outbox/enqueue.h"
@@ -29,6 +30,7 @@
 #define PHONE_MAX_CHARS 40		/* as typed, with blanks */
 
 COMMAND(upsert_user, 0);
+COMMAND(save_user, 1);
 COMMAND(set_washman_status, 0);
 
 static const char *const kinds[] = {"customer", "washman", "admin", NULL};
@@ -147,13 +149,17 @@ MakeWashman(const char *user_id)
 	StatementRunOne(&insert_account, &account);
 }
 
-/* upsert_user(user_id, kind, name, phone, email, locale) */
-static Datum
-upsert_user_body(FunctionCallInfo fcinfo)
+/*
+ * Write the user of argument 0 with the kind and what follows it of the arguments from
+ * `first` on; false where all was so already.
+ */
+static bool
+WriteUser(FunctionCallInfo fcinfo, int first)
 {
 	char	   *user_id = ArgumentId(fcinfo, 0, "user_id");
-	char	   *kind = ArgumentChoice(fcinfo, 1, "kind", kinds);
+	char	   *kind = ArgumentChoice(fcinfo, first, "kind", kinds);
 	Arguments	arguments = {0};
+	bool		written;
 
 	if (strcmp(kind, "washman") == 0 && strlen(user_id) > LIVE_ID_MAX)
 		ErrorRaiseArgument(WM_ARGUMENT_TOO_LONG, "user_id",
@@ -161,15 +167,47 @@ upsert_user_body(FunctionCallInfo fcinfo)
 	ArgumentText(&arguments, user_id);
 	ArgumentText(&arguments, kind);
 	ArgumentText(&arguments,
-				 ArgumentOptionalText(fcinfo, 2, "name", NAME_MAX_CHARS));
-	ArgumentText(&arguments, ArgumentPhone(fcinfo, 3));
-	ArgumentText(&arguments, ArgumentEmail(fcinfo, 4));
-	ArgumentText(&arguments, PG_ARGISNULL(5) ? NULL :
-				 ArgumentChoice(fcinfo, 5, "locale", locales));
+				 ArgumentOptionalText(fcinfo, first + 1, "name", NAME_MAX_CHARS));
+	ArgumentText(&arguments, ArgumentPhone(fcinfo, first + 2));
+	ArgumentText(&arguments, ArgumentEmail(fcinfo, first + 3));
+	ArgumentText(&arguments, PG_ARGISNULL(first + 4) ? NULL :
+				 ArgumentChoice(fcinfo, first + 4, "locale", locales));
 	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	StatementRun(&upsert_user, &arguments);
+	written = StatementRun(&upsert_user, &arguments) > 0;
 	if (strcmp(kind, "washman") == 0)
 		MakeWashman(user_id);
+	return written;
+}
+
+/* upsert_user(user_id, kind, name, phone, email, locale) */
+static Datum
+upsert_user_body(FunctionCallInfo fcinfo)
+{
+	(void) WriteUser(fcinfo, 1);
+	PG_RETURN_VOID();
+}
+
+/*
+ * save_user(user_id, admin_id, kind, name, phone, email, locale).  The log is never
+ * rewritten, so it has which data were given, not what they are.
+ */
+static Datum
+save_user_body(FunctionCallInfo fcinfo)
+{
+	static const char *const data_names[] = {"name", "phone", "email", "locale"};
+	char	   *admin_id = ArgumentId(fcinfo, 1, "admin_id");
+	JsonObject	data;
+
+	UserRequireKind(admin_id, "admin");
+	if (!WriteUser(fcinfo, 2))
+		PG_RETURN_VOID();
+	JsonOpen(&data);
+	JsonText(&data, "userId", ArgumentId(fcinfo, 0, "user_id"));
+	JsonText(&data, "kind", ArgumentChoice(fcinfo, 2, "kind", kinds));
+	for (int i = 0; i < lengthof(data_names); i++)
+		if (!PG_ARGISNULL(3 + i))
+			JsonBool(&data, data_names[i], true);
+	EventRecord("userSaved", NULL, admin_id, JsonClose(&data));
 	PG_RETURN_VOID();
 }
 

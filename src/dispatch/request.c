@@ -24,6 +24,7 @@
 #include "base/lock.h"
 #include "base/money.h"
 #include "base/statement.h"
+#include "dispatch/chat.h"
 #include "dispatch/request.h"
 #include "dispatch/reservation.h"
 #include "outbox/enqueue.h"
@@ -249,6 +250,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 			const char *actor_id, const char *washman_id, const char *reason)
 {
 	char	   *event = TransitionEvent(request, to_status, actor_kind);
+	const char *previous = request->washman_id;
 	Datum		key = UUIDPGetDatum(&request->request_id);
 	Arguments	arguments = {0};
 	JsonObject	data;
@@ -282,6 +284,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 	JsonText(&data, "washmanId", washman_id);
 	JsonText(&data, "reason", reason);
 	EventRecord(event, &request->request_id, actor_id, JsonClose(&data));
+	ChatFollow(request, previous);
 }
 
 static void

@@ -107,9 +107,12 @@ MoveJob(const Request *request, const Settings *settings)
 	StatementRunBehindWall(&update_job, &arguments, wall);
 }
 
-/* Those whom it concerns, but for the one who did it; nobody where nobody did. */
+/*
+ * Those whom it concerns, but for the one who did it; nobody where nobody did.  Before
+ * is the time it had.
+ */
 static void
-Tell(const Request *request, const char *actor_id)
+Tell(const Request *request, TimestampTz before, const char *actor_id)
 {
 	Notice		notices[2];
 	int			count = 0;
@@ -127,6 +130,7 @@ Tell(const Request *request, const char *actor_id)
 	RequestData(request, &data);
 	JsonTime(&data, "reservationAt", request->reservation_at);
 	JsonCopy(&data, &told);
+	JsonTime(&data, "reservedBefore", before);
 	EventRecord("reservationMoved", &request->request_id, actor_id, JsonClose(&data));
 	if (count == 0)
 		return;
@@ -150,6 +154,7 @@ EndOffers(const Request *request)
 static void
 Move(Request *request, TimestampTz reservation_at, const char *actor_id, const Settings *settings)
 {
+	TimestampTz before = request->reservation_at;
 	Arguments	time = {0};
 
 	request->reservation_at = reservation_at;
@@ -166,7 +171,7 @@ Move(Request *request, TimestampTz reservation_at, const char *actor_id, const S
 		RequestWait(request, RequestWaitsForPayment(request, settings) ?
 					Min(request->expires_at, reservation_at) : reservation_at);
 	}
-	Tell(request, actor_id);
+	Tell(request, before, actor_id);
 }
 
 /* reschedule_request(request_id, actor_id, reservation_at) */

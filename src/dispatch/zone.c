@@ -13,13 +13,19 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 
+#include "base/argument.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/json.h"
 #include "base/statement.h"
 #include "dispatch/zone.h"
+
+PG_FUNCTION_INFO_V1(washminute_require_place);
+
+#define SLOT_MINUTES 30			/* from one to the next, unless told */
 
 /* As washminute._zone_of() has it, with a plan that is kept: each booking asks. */
 static Statement select_zone = {
@@ -91,4 +97,18 @@ ZoneRequireOpen(const char *zone_code, TimestampTz at)
 	if (RowTime(0, 4) != DT_NOEND)
 		JsonTime(&facts, "opensAt", RowTime(0, 4));
 	ErrorRaise(WM_ZONE_CLOSED, JsonClose(&facts));
+}
+
+/* washminute._require_place(longitude, latitude, slot_minutes): the arguments of what SQL answers. */
+Datum
+washminute_require_place(PG_FUNCTION_ARGS)
+{
+	double		longitude;
+	double		latitude;
+	int32		minutes = PG_ARGISNULL(2) ? SLOT_MINUTES : PG_GETARG_INT32(2);
+
+	ArgumentPlace(fcinfo, 0, &longitude, &latitude);
+	if (minutes < 5 || minutes > MINS_PER_HOUR * HOURS_PER_DAY)
+		ErrorRaiseArgument(WM_ARGUMENT_INVALID, "slot_minutes", "be from 5 to 1440");
+	PG_RETURN_INT32(minutes);
 }

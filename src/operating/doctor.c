@@ -94,12 +94,29 @@ static Check checks[] = {
 		"See that SELECT washminute.run_due() runs every minute, by pg_cron or by a scheduler of your own.",
 		{"SELECT FROM washminute_data.request_timers"
 		" WHERE due_at < washminute.now() - '5 minutes'::pg_catalog.interval LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"pg_cron is not in this database, and nothing has called washminute.run_due() for five minutes",
+		"CREATE EXTENSION pg_cron and SELECT washminute.setup(), or call washminute.run_due() every minute by other means, such as cron.schedule_in_database where pg_cron is.",
+		{"SELECT FROM washminute_data.scheduler AS s"
+			" WHERE s.ran_at < pg_catalog.clock_timestamp() - '5 minutes'::pg_catalog.interval"
+		"   AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'pg_cron')"}},
 	{NEEDS_DATA, "error",
 		"no worker serves this database, and nothing leaves it",
 		"Have washminute in shared_preload_libraries and this database's name in washminute.database, restart, and see what the server's log says of the worker.",
 		{"SELECT state FROM washminute.worker_status()"
 			" WHERE state IN ('not preloaded', 'not running', 'serving another database')"
 		" OR (state LIKE 'waiting:%' AND state <> 'waiting: cloned') OR state LIKE 'failing:%' LIMIT 1"}},
+	{NEEDS_DATA, "warning",
+		"live events wait, and nobody publishes them",
+		"Have the worker serve this database, or set washminute.realtime_mode to direct, or to off where no socket gateway is used. SELECT washminute.pump_events() publishes what waits, as run_due() does every minute.",
+		{"SELECT FROM washminute_data.outbox"
+			" WHERE lane = 'realtime' AND listener = '' AND state = 'queued'"
+			"   AND queued_at < pg_catalog.clock_timestamp() - '2 minutes'::pg_catalog.interval"
+		"   AND (due_at IS NULL OR due_at < pg_catalog.clock_timestamp() - '2 minutes'::pg_catalog.interval) LIMIT 1"}},
+	{NEEDS_NOTHING, "warning",
+		"notifications pile up: a session that listens does not fetch them",
+		"Look in pg_stat_activity for a session that has been in a transaction for long, and end it: where the queue is full, live events can no longer be published.",
+		{"SELECT WHERE pg_catalog.pg_notification_queue_usage() > 0.25"}},
 	{NEEDS_DATA, "warning",
 		"the worker holds a lane",
 		"Where a setting is named: mend it, or its file, then SELECT pg_reload_conf(). Where the lane is paused: UPDATE washminute_data.lanes. Where Expo refuses: see the access token and the app's credentials there; it is asked again every minute.",
@@ -149,7 +166,7 @@ static Check checks[] = {
 		{"SELECT lane || ': ' || dead FROM washminute.worker_status() WHERE dead > 0 LIMIT 1"}},
 	{NEEDS_CRON, "warning",
 		"pg_cron is here, but has no active job that runs washminute on this server",
-		"SELECT washminute.setup() registers it.",
+		"SELECT washminute.schedule_jobs() registers it.",
 		{"SELECT WHERE NOT EXISTS (SELECT FROM cron.job"
 			" WHERE jobname = 'washminute run_due' AND active"
 			" AND nodeport = pg_catalog.current_setting('port')::pg_catalog.int4"
@@ -302,10 +319,6 @@ washminute_doctor(PG_FUNCTION_ARGS)
 	if (ClockIsSet())
 		ReportFinding(rsinfo, "the shared clock is set: time is not the real time",
 					  "warning", "SELECT washminute.set_clock(NULL) gives the real time back.");
-	if (has_data && !has_cron)
-		ReportFinding(rsinfo, "pg_cron is not in this database, so nothing calls washminute.run_due()",
-					  "warning",
-					  "CREATE EXTENSION pg_cron and SELECT washminute.setup(), or call washminute.run_due() every minute by other means.");
 
 	if (has_data)
 		StatusAwaitWorker();

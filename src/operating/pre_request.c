@@ -19,6 +19,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
@@ -29,154 +30,52 @@
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/json.h"
-#include "base/keyed_row.h"
 #include "base/rate_limit.h"
 #include "base/readiness.h"
 #include "base/statement.h"
+#include "base/token.h"
+#include "base/user.h"
 
 PG_FUNCTION_INFO_V1(washminute_pre_request);
 
-#define ROLE_PREFIX "washminute_"
 #define ROLE_HEADER "x-washminute-role"
-
-/* What only who has no token is. */
-#define ROLE_ANONYMOUS ROLE_PREFIX "anon"
-#define ROLE_SERVICE ROLE_PREFIX "service"
-
-/* Roles that a user can have by his groups, the one with most rights first. */
-static const char *const user_roles[] = {"admin", "washman", "customer"};
-
-#define USER_ROLES lengthof(user_roles)
-#define ROLE_CUSTOMER (USER_ROLES - 1)
-
-enum UserColumn
-{
-	USER_BLOCKED_AT
-};
-
-static const KeyedTable users = {"users", {[USER_BLOCKED_AT] = "blocked_at"}};
 
 static Statement select_catalogue_version = {
 	"SELECT pg_catalog.md5(pg_catalog.string_agg(s::pg_catalog.text, ' ' ORDER BY s.service_code))"
 	"  FROM washminute_data.services AS s WHERE s.active"
 };
 
-/* Is the text an item of a list with commas between? */
-static bool
-ListHolds(const char *list, const char *text)
-{
-	size_t		length = strlen(text);
+/* The statement_timeout of a role, which PostgREST gives to who comes with it. */
+static Statement select_timeout = {
+	"SELECT pg_catalog.substr(c, 19) FROM pg_catalog.pg_roles AS r, pg_catalog.unnest(r.rolconfig) AS c"
+	" WHERE r.rolname = $1::pg_catalog.name AND c LIKE 'statement\\_timeout=%'",
+	1, {TEXTOID}
+};
 
-	for (const char *item = list; *item != '\0';)
-	{
-		size_t		item_length;
-
-		item += strspn(item, ", ");
-		item_length = strcspn(item, ", ");
-		if (item_length == length && length > 0 && strncmp(item, text, length) == 0)
-			return true;
-		item += item_length;
-	}
-	return false;
-}
-
-/* Is one of the claim's values, a text or an array of texts, in the list? */
-static bool
-ClaimIsIn(Jsonb *claims, const char *name, const char *list)
-{
-	char	   *text = JsonMemberText(claims, name);
-	ListCell   *cell;
-
-	if (text != NULL)
-		return ListHolds(list, text);
-	foreach(cell, JsonElements(JsonMember(claims, name)))
-	{
-		text = JsonStringText(lfirst(cell));
-		if (text != NULL && ListHolds(list, text))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Raise unless the token is from an issuer, for an app and of the use that the
- * settings name.  The claims of who sent none are nothing but the role.  An ID
- * token tells the phone number and the address, which access tokens of some
- * providers do not: it is good for sync_user, and for nothing else.
- */
-static void
-CheckToken(Jsonb *claims, const char *path)
-{
-	const char *use = washminute_jwt_token_use;
-
-	if (washminute_jwt_issuers[0] != '\0' && !ClaimIsIn(claims, "iss", washminute_jwt_issuers))
-		ErrorRaiseText(WM_TOKEN_REFUSED, "claim", "iss");
-	if (washminute_jwt_clients[0] != '\0' &&
-		!ClaimIsIn(claims, "client_id", washminute_jwt_clients) &&
-		!ClaimIsIn(claims, "azp", washminute_jwt_clients) &&
-		!ClaimIsIn(claims, "aud", washminute_jwt_clients))
-		ErrorRaiseText(WM_TOKEN_REFUSED, "claim", "client_id");
-	if (use[0] != '\0' && !ClaimIsIn(claims, "token_use", use) &&
-		!(strcmp(path, "/rpc/sync_user") == 0 && ClaimIsIn(claims, "token_use", "id")))
-		ErrorRaiseText(WM_TOKEN_REFUSED, "claim", "token_use");
-}
-
-/* Which of user_roles is it, with or without the prefix?  -1: none. */
-static int
-UserRole(const char *name)
-{
-	if (strncmp(name, ROLE_PREFIX, strlen(ROLE_PREFIX)) == 0)
-		name += strlen(ROLE_PREFIX);
-	for (int i = 0; i < USER_ROLES; i++)
-		if (strcmp(name, user_roles[i]) == 0)
-			return i;
-	return -1;
-}
-
-/*
- * The role that the request goes on with: a token without a role, which PostgREST
- * takes for nobody's, has the highest that its groups give, customer where they give
- * none; and who has several by his groups may name another one of them in a header.
- */
+/* What PostgREST would have set for the role, or NULL.  Needs an SPI connection. */
 static char *
-ChooseRole(Jsonb *claims, const char *role)
+RoleTimeout(const char *role)
 {
-	bool		has[USER_ROLES] = {[ROLE_CUSTOMER] = true};
-	bool		is_nobody = strcmp(role, ROLE_ANONYMOUS) == 0;
-	char	   *wanted = CallerHeader(ROLE_HEADER);
-	ListCell   *cell;
-	int			number;
+	Arguments	arguments = {0};
 
-	foreach(cell, JsonElements(JsonMember(claims, washminute_jwt_groups_claim)))
-	{
-		char	   *group = JsonStringText(lfirst(cell));
-
-		number = group ? UserRole(group) : -1;
-		if (number >= 0)
-			has[number] = true;
-	}
-	if (wanted != NULL)
-	{
-		/* where the token itself names the role, it is not up to groups */
-		number = UserRole(wanted);
-		if (number >= 0 && has[number] &&
-			(is_nobody || (UserRole(role) >= 0 && JsonMember(claims, washminute_jwt_groups_claim))))
-			return psprintf(ROLE_PREFIX "%s", user_roles[number]);
-		if (number < 0 || number != UserRole(role))
-			ErrorRaiseText(WM_ROLE_NOT_GIVEN, "role", wanted);
-		return NULL;
-	}
-	if (!is_nobody)
-		return NULL;
-	for (number = 0; !has[number]; number++)
-		;
-	return psprintf(ROLE_PREFIX "%s", user_roles[number]);
+	ArgumentText(&arguments, role);
+	return StatementRun(&select_timeout, &arguments) > 0 ? RowText(0, 1) : NULL;
 }
 
-/* As SET LOCAL ROLE: the login must have been granted it. */
+/*
+ * As SET LOCAL ROLE: the login must have been granted it.  The request, which is the next
+ * statement, has the time of that role, unless it has more already by its function.
+ */
 static void
-BecomeRole(const char *role)
+BecomeRole(const char *role, const char *timeout)
 {
+	int			milliseconds;
+
+	if (timeout != NULL && StatementTimeout > 0 &&
+		parse_int(timeout, &milliseconds, GUC_UNIT_MS, NULL) &&
+		(milliseconds == 0 || milliseconds > StatementTimeout))
+		(void) set_config_option("statement_timeout", timeout, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 	(void) set_config_option("role", role, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 }
@@ -198,16 +97,6 @@ CheckRate(const char *user_id)
 	JsonOpen(&facts);
 	JsonInt(&facts, "retryAfterMilliseconds", wait_ms);
 	ErrorRaise(WM_TOO_MANY_REQUESTS, JsonClose(&facts));
-}
-
-static void
-CheckBlocked(const char *user_id)
-{
-	Datum		key = CStringGetTextDatum(user_id);
-	KeyedRow	row;
-
-	if (KeyedRowRead(&users, &key, &row) && !KeyedIsNull(&row, USER_BLOCKED_AT))
-		ErrorRaise(WM_USER_BLOCKED, NULL);
 }
 
 /* Does the header If-None-Match name the tag? */
@@ -261,28 +150,31 @@ washminute_pre_request(PG_FUNCTION_ARGS)
 	bool		has_token = list_length(JsonNames(claims)) > (JsonMember(claims, "role") ? 1 : 0);
 	bool		is_service = strcmp(role, ROLE_SERVICE) == 0;
 	char	   *chosen = NULL;
+	char	   *timeout = NULL;
 	Identity	saved;
 
 	path = path ? path : "";
 	if (has_token || strcmp(role, ROLE_ANONYMOUS) != 0)
-		CheckToken(claims, path);
+		TokenCheck(claims, path);
 	if (!is_service)
 		CheckRate(user_id);
 	if (user_id != NULL && !is_service)
-		chosen = ChooseRole(claims, role);
+		chosen = TokenRole(claims, role, CallerHeader(ROLE_HEADER));
 
 	SPI_connect();
 	MemoryContextSwitchTo(context);
 	IdentityBecomeOwner(&saved);
 	ReadinessRequire();
 	if (user_id != NULL)
-		CheckBlocked(user_id);
+		UserRequireUnblocked(user_id);
 	if (ReadsCatalogue(path))
 		TagCatalogue();
+	if (chosen != NULL)
+		timeout = RoleTimeout(chosen);
 	IdentityRestore(&saved);
 	SPI_finish();
 
 	if (chosen != NULL)
-		BecomeRole(chosen);
+		BecomeRole(chosen, timeout);
 	PG_RETURN_VOID();
 }

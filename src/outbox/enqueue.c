@@ -26,6 +26,7 @@
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "outbox/listener.h"
+#include "outbox/realtime_rule.h"
 
 COMMAND(enqueue, -1);
 
@@ -77,6 +78,7 @@ EventRecord(const char *event, const pg_uuid_t *request_id,
 	ArgumentText(&arguments, told.correlation_id);
 	StatementRunOne(&insert_event, &arguments);
 	ListenersTell(&told);
+	RealtimeRulesTell(&told);
 }
 
 /* Write a row for each notice; the id of the first one. */
@@ -152,6 +154,24 @@ OutboxPayment(const char *event, const char *data, TimestampTz due_at)
 		LANE_PAYMENT, "", data,
 		TIMESTAMP_IS_NOBEGIN(due_at) ? due_at : ClockRealTime(due_at)
 	};
+	Notice		notice = {NULL, NULL, event, DT_NOEND};
+
+	(void) OutboxWrite(&entry, &notice, 1);
+}
+
+int64
+OutboxRealtime(const char *event, const char *data)
+{
+	Entry		entry = {LANE_REALTIME, "", data, DT_NOBEGIN};
+	Notice		notice = {NULL, NULL, event, DT_NOEND};
+
+	return OutboxWrite(&entry, &notice, 1);
+}
+
+void
+OutboxRealtimeLater(const char *event, const char *data, TimestampTz due_at)
+{
+	Entry		entry = {LANE_REALTIME, "", data, ClockRealTime(due_at)};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
 	(void) OutboxWrite(&entry, &notice, 1);

@@ -60,6 +60,12 @@ extern void OutboxRequireUser(const char *user_id);
  */
 extern void OutboxPayment(const char *event, const char *data, TimestampTz due_at);
 
+/* Queue a live event, see realtime_queue.h; the id of its row. */
+extern int64 OutboxRealtime(const char *event, const char *data);
+
+/* The same for a time of the business's clock. */
+extern void OutboxRealtimeLater(const char *event, const char *data, TimestampTz due_at);
+
 /* Queue a POST to the URL of a listener. */
 extern void OutboxTellListener(Lane lane, const char *listener,
 							   const char *event, const char *data);

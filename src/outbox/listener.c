@@ -34,6 +34,7 @@
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "outbox/listener.h"
+#include "outbox/realtime_rule.h"
 #include "outbox/wake.h"
 #include "outbox/webhook.h"
 
@@ -137,17 +138,6 @@ ListenersRead(void)
 		listeners = lappend(listeners, listener);
 		MemoryContextSwitchTo(previous);
 	}
-}
-
-/* A name, or its beginning and a star. */
-static bool
-PatternMatches(const char *pattern, const char *event)
-{
-	size_t		length = strlen(pattern);
-
-	if (pattern[length - 1] == '*')
-		return strncmp(pattern, event, length - 1) == 0;
-	return strcmp(pattern, event) == 0;
 }
 
 /* Call schema.function(jsonb) with what a webhook would be sent. */
@@ -266,8 +256,8 @@ ListenerLane(const char *name)
 }
 
 /*
- * washminute._routes_changed(): every session looks at the listeners anew, and
- * the worker at lanes and listeners, once this transaction has committed.
+ * washminute._routes_changed(): every session looks at listeners and live rules anew,
+ * and the worker at lanes and listeners, once this transaction has committed.
  */
 Datum
 washminute_routes_changed(PG_FUNCTION_ARGS)
@@ -276,6 +266,7 @@ washminute_routes_changed(PG_FUNCTION_ARGS)
 
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
+	RealtimeRulesInvalidate();
 	WakeAtCommit(WAKE_ROUTES);
 	PG_RETURN_VOID();
 }

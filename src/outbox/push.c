@@ -63,6 +63,21 @@ static Statement select_devices = {
 	2, {TEXTARRAYOID, TEXTARRAYOID}
 };
 
+/* messages that tell of a reservation as it was before it moved or ended; the data may be anybody's */
+static Statement select_overtaken = {
+	"SELECT i.ord"
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
+	"       WITH ORDINALITY AS i (event, data, created_at, ord)"
+	"  JOIN washminute_data.washing_requests AS r"
+	"    ON r.request_id = pg_catalog.substring(i.data::pg_catalog.jsonb->>'requestId',"
+	"         '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$')::pg_catalog.uuid"
+	" WHERE i.event IN ('upcomingReservation', 'reservationReminder')"
+	"   AND (r.status IN ('cancelled', 'expired')"
+	"     OR EXISTS (SELECT FROM washminute_data.events AS e"
+	"                 WHERE e.request_id = r.request_id AND e.event = 'reservationMoved' AND e.at > i.created_at))",
+	3, {TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
 #define COPIED_COLUMNS \
 	"lane, event, data, correlation_id, created_at, expires_at, queued_at, audience"
 
@@ -355,6 +370,37 @@ LookUpDevices(List *messages)
 	return devices;
 }
 
+/* Which of them tell of what is no more so: a flag for each. */
+static bool *
+FindOvertaken(List *messages)
+{
+	int			count = list_length(messages);
+	bool	   *overtaken = palloc0(count * sizeof(bool));
+	const char **events = palloc(count * sizeof(char *));
+	const char **data = palloc(count * sizeof(char *));
+	Datum	   *created_at = palloc(count * sizeof(Datum));
+	Arguments	arguments = {0};
+	uint64		rows;
+	ListCell   *cell;
+
+	foreach(cell, messages)
+	{
+		Message    *message = lfirst(cell);
+		int			i = foreach_current_index(cell);
+
+		events[i] = message->event;
+		data[i] = message->data;
+		created_at[i] = TimestampTzGetDatum(message->created_at);
+	}
+	ArgumentDatum(&arguments, TextArray(events, count));
+	ArgumentDatum(&arguments, TextArray(data, count));
+	ArgumentDatum(&arguments, FixedArray(created_at, count, TIMESTAMPTZOID));
+	rows = StatementRun(&select_overtaken, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+		overtaken[RowInt64(row, 1) - 1] = true;
+	return overtaken;
+}
+
 /* Make it ready for its one device; false with an error where there is no text. */
 static bool
 PushPrepare(Message *message, const Devices *devices, char *error)
@@ -394,6 +440,7 @@ List *
 PushExpand(List *messages, int64 epoch, bool *more, List **dead)
 {
 	Devices    *devices = LookUpDevices(messages);
+	bool	   *overtaken = FindOvertaken(messages);
 	QueueResult *results = palloc0(list_length(messages) * sizeof(QueueResult));
 	int			count = 0;
 	List	   *ready = NIL;
@@ -407,7 +454,9 @@ PushExpand(List *messages, int64 epoch, bool *more, List **dead)
 
 		result->outbox_id = message->outbox_id;
 		result->outcome = OUTCOME_DONE;
-		if (message->recipient_id == NULL || list_length(found->tokens) > 1)
+		if (overtaken[foreach_current_index(cell)])
+			 /* of no more use */ ;
+		else if (message->recipient_id == NULL || list_length(found->tokens) > 1)
 		{
 			FanOut(message, found->tokens);
 			*more = true;

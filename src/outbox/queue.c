@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * queue.c
- *		The worker's side of the outbox: find and claim rows, record results.
+ *		The worker's side of the outbox: find and claim rows.
  *
  * How new rows are found.  What breaks queues in PostgreSQL is an old snapshot,
  * held by a dump or a report: dead rows and their index entries cannot be
@@ -35,19 +35,18 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "storage/itemptr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "base/array.h"
-#include "base/command.h"
 #include "base/compat.h"
-#include "base/argument.h"
 #include "base/statement.h"
-#include "outbox/enqueue.h"
 #include "outbox/queue.h"
 
-COMMAND(retry_dead, -1);
+/* Ids of a pass that are kept in memory at a time, where they give the order. */
+#define PASS_IDS_MAX 500000
 
 /* What both kinds of looking return; queued, or in flight of an earlier epoch. */
 #define MESSAGE_COLUMNS \
@@ -100,6 +99,34 @@ static Statement select_next_due = {
 	4, {TEXTOID, TEXTOID, TIMESTAMPTZOID, INT8OID}
 };
 
+/*
+ * For rows that are taken in the order of their ids: those of a pass.  What has become
+ * visible since the pass began is left to the next one, since it may follow what is of
+ * no pass yet.  OFFSET has each range looked up by itself: without it the planner may
+ * read all entries of the destination, those of dead rows too, and compare.
+ */
+static Statement select_pass = {
+	"SELECT ARRAY (SELECT outbox_id FROM washminute_data.outbox"
+	"   WHERE lane = $1 AND listener = $2 AND xid >= $4 AND xid < $5 AND xid <> ALL ($7)"
+	"     AND state = 'queued' AND (due_at IS NULL OR due_at <= $3)"
+	" UNION ALL "
+	"SELECT o.outbox_id FROM pg_catalog.unnest($6) AS ended (id), LATERAL ("
+	"  SELECT outbox_id FROM washminute_data.outbox"
+	"   WHERE lane = $1 AND listener = $2 AND xid >= ended.id AND xid <= ended.id AND xid <> ALL ($7)"
+	"     AND state = 'queued' AND (due_at IS NULL OR due_at <= $3) OFFSET 0) AS o"
+	" ORDER BY outbox_id LIMIT $8)",
+	8, {TEXTOID, TEXTOID, TIMESTAMPTZOID, XID8OID, XID8OID, XID8ARRAYOID, XID8ARRAYOID, INT8OID}
+};
+
+/* and a few of them by their own key */
+static Statement select_by_id = {
+	MESSAGE_COLUMNS
+	" AND outbox_id = ANY ($6)"
+	MESSAGE_CLAIMABLE
+	" ORDER BY outbox_id LIMIT $3",
+	6, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8ARRAYOID}
+};
+
 static Statement update_claimed = {
 	"UPDATE washminute_data.outbox"
 	"   SET state = 'inflight', attempts = attempts + 1, epoch = $2, claimed_at = $3"
@@ -108,29 +135,9 @@ static Statement update_claimed = {
 	3, {TIDARRAYOID, INT8OID, TIMESTAMPTZOID}
 };
 
-static Statement delete_done = {
-	"DELETE FROM washminute_data.outbox"
-	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
-	2, {INT8ARRAYOID, INT8OID}
-};
-
-static Statement update_failed = {
-	"UPDATE washminute_data.outbox AS o"
-	"   SET state = CASE WHEN r.outcome = 3 THEN 'dead' ELSE 'queued' END,"
-	"       attempts = o.attempts - CASE WHEN r.outcome = 2 THEN 1 ELSE 0 END,"
-	"       due_at = CASE WHEN r.outcome = 3 THEN NULL ELSE r.due_at END, last_error = r.error, failed_at = $6"
-	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-	"                  pg_catalog.unnest($4)) AS r (outbox_id, outcome, due_at, error)"
-	" WHERE o.outbox_id = r.outbox_id AND o.state = 'inflight' AND o.epoch = $5",
-	6, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID}
-};
-
-StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
-				 "update_failed names them by number");
-
-static Statement lock_results = {
-	"SELECT FROM washminute_data.outbox WHERE outbox_id = ANY ($1) FOR UPDATE NOWAIT",
-	1, {INT8ARRAYOID}
+static Statement delete_taken = {
+	"DELETE FROM washminute_data.outbox WHERE ctid = ANY ($1) AND state = 'queued' RETURNING outbox_id",
+	1, {TIDARRAYOID}
 };
 
 static Statement update_epoch = {
@@ -164,21 +171,12 @@ static Statement disable_listener = {
 	2, {TEXTOID, TEXTOID}
 };
 
-static Statement revive_dead = {
-	"UPDATE washminute_data.outbox AS o"
-	"   SET state = 'queued', attempts = 0, due_at = NULL, queued_at = pg_catalog.clock_timestamp(),"
-	"       xid = pg_catalog.pg_current_xact_id()"
-	" WHERE o.lane = $1 AND o.state = 'dead' AND ($2 IS NULL OR o.failed_at >= $2)"
-	"   AND (o.listener = '' OR EXISTS (SELECT FROM washminute_data.listeners AS l"
-	"                                    WHERE l.name = o.listener AND l.lane = o.lane))",
-	2, {TEXTOID, TIMESTAMPTZOID}
-};
-
 void
 QueueCursorReset(QueueCursor *cursor)
 {
 	free(cursor->seen_running);
 	free(cursor->pass_running);
+	free(cursor->pass_ids);
 	*cursor = (QueueCursor) {
 		.due_seen = DT_NOBEGIN,
 		.next_due = DT_NOEND,
@@ -323,9 +321,12 @@ ClaimFound(uint64 rows, int64 epoch, TimestampTz now)
 		found[row] = MessageRead(row);
 	}
 	ArgumentDatum(&arguments, FixedArray(ctids, (int) rows, TIDOID));
-	ArgumentDatum(&arguments, Int64GetDatum(epoch));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
-	updated = StatementRun(&update_claimed, &arguments);
+	if (epoch != QUEUE_TAKE)
+	{
+		ArgumentDatum(&arguments, Int64GetDatum(epoch));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(now));
+	}
+	updated = StatementRun(epoch == QUEUE_TAKE ? &delete_taken : &update_claimed, &arguments);
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -435,6 +436,80 @@ ClaimNew(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 	return ClaimFound(rows, epoch, now);
 }
 
+static Datum
+XidArray(const uint64 *xids, int count)
+{
+	Datum	   *values = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		values[i] = UInt64GetDatum(xids[i]);
+	return FixedArray(values, count, XID8OID);
+}
+
+/* Read the ids of the pass, or the next of them. */
+static void
+PassReadIds(Lane lane, const char *listener, QueueCursor *cursor, TimestampTz now)
+{
+	Arguments	arguments = {0};
+	ArrayType  *array;
+
+	ArgumentText(&arguments, lane_names[lane]);
+	ArgumentText(&arguments, listener);
+	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
+	ArgumentDatum(&arguments, UInt64GetDatum(cursor->seen_xmax));
+	ArgumentDatum(&arguments, UInt64GetDatum(cursor->pass_xmax));
+	ArgumentDatum(&arguments, XidArray(cursor->seen_running, cursor->seen_running_count));
+	ArgumentDatum(&arguments, XidArray(cursor->pass_running, cursor->pass_running_count));
+	ArgumentDatum(&arguments, Int64GetDatum(PASS_IDS_MAX));
+	StatementRunOne(&select_pass, &arguments);
+	array = DatumGetArrayTypeP(RowDatum(0, 1));
+
+	free(cursor->pass_ids);
+	cursor->pass_ids = NULL;
+	cursor->pass_at = 0;
+	cursor->pass_count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	if (cursor->pass_count == 0)
+		return;
+	cursor->pass_ids = malloc(cursor->pass_count * sizeof(int64));
+	if (cursor->pass_ids == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	memcpy(cursor->pass_ids, ARR_DATA_PTR(array), cursor->pass_count * sizeof(int64));
+}
+
+/*
+ * The next rows of the pass in the order of their ids: whoever has seen what another
+ * transaction queued, and queued something then, has the higher id, whichever of the
+ * two began first.
+ */
+static List *
+TakeInOrder(Lane lane, const char *listener, QueueCursor *cursor, int limit, TimestampTz now)
+{
+	Arguments	arguments = {0};
+	Datum	   *ids = palloc(limit * sizeof(Datum));
+	int			count = 0;
+	bool		is_all;
+	uint64		rows;
+
+	if (cursor->pass_at == cursor->pass_count)
+		PassReadIds(lane, listener, cursor, now);
+	is_all = cursor->pass_count < PASS_IDS_MAX;
+	while (count < limit && cursor->pass_at < cursor->pass_count)
+		ids[count++] = Int64GetDatum(cursor->pass_ids[cursor->pass_at++]);
+	if (cursor->pass_at == cursor->pass_count && is_all)
+	{
+		cursor->pass_at = cursor->pass_count = 0;
+		cursor->in_running = false;
+		PassPartEnd(cursor);
+	}
+	if (count == 0)
+		return NIL;
+	LookArguments(&arguments, lane, listener, limit, QUEUE_TAKE, now);
+	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
+	rows = StatementRun(&select_by_id, &arguments);
+	return rows > 0 ? ClaimFound(rows, QUEUE_TAKE, now) : NIL;
+}
+
 List *
 QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 		   int64 epoch, TimestampTz now)
@@ -460,7 +535,9 @@ QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 				break;
 			PassBegin(cursor);
 		}
-		claimed = list_concat(claimed,
+		claimed = list_concat(claimed, epoch == QUEUE_TAKE ?
+							  TakeInOrder(lane, listener, cursor,
+										  limit - list_length(claimed), now) :
 							  ClaimNew(lane, listener, cursor,
 									   limit - list_length(claimed), epoch, now));
 	}
@@ -469,61 +546,6 @@ QueueClaim(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 	if (cursor->is_due_news)
 		LookNextDue(lane, listener, cursor, epoch);
 	return claimed;
-}
-
-void
-QueueRecord(const QueueResult *results, int count, int64 epoch)
-{
-	Datum	   *done = palloc(count * sizeof(Datum));
-	Datum	   *ids = palloc(count * sizeof(Datum));
-	Datum	   *outcomes = palloc(count * sizeof(Datum));
-	Datum	   *due = palloc(count * sizeof(Datum));
-	const char **errors = palloc(count * sizeof(char *));
-	int			done_count = 0;
-	int			failed_count = 0;
-	Arguments	arguments = {0};
-
-	for (int i = 0; i < count; i++)
-	{
-		if (results[i].outcome == OUTCOME_DONE)
-		{
-			done[done_count++] = Int64GetDatum(results[i].outbox_id);
-			continue;
-		}
-		ids[failed_count] = Int64GetDatum(results[i].outbox_id);
-		outcomes[failed_count] = Int64GetDatum(results[i].outcome);
-		due[failed_count] = TimestampTzGetDatum(results[i].due_at);
-		errors[failed_count++] = results[i].error;
-	}
-	if (done_count > 0)
-	{
-		ArgumentDatum(&arguments, FixedArray(done, done_count, INT8OID));
-		ArgumentDatum(&arguments, Int64GetDatum(epoch));
-		StatementRun(&delete_done, &arguments);
-	}
-	if (failed_count > 0)
-	{
-		arguments.count = 0;
-		ArgumentDatum(&arguments, FixedArray(ids, failed_count, INT8OID));
-		ArgumentDatum(&arguments, FixedArray(outcomes, failed_count, INT8OID));
-		ArgumentDatum(&arguments, FixedArray(due, failed_count, TIMESTAMPTZOID));
-		ArgumentDatum(&arguments, TextArray(errors, failed_count));
-		ArgumentDatum(&arguments, Int64GetDatum(epoch));
-		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
-		StatementRun(&update_failed, &arguments);
-	}
-}
-
-void
-QueueLock(const QueueResult *results, int count)
-{
-	Datum	   *ids = palloc(count * sizeof(Datum));
-	Arguments	arguments = {0};
-
-	for (int i = 0; i < count; i++)
-		ids[i] = Int64GetDatum(results[i].outbox_id);
-	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
-	StatementRun(&lock_results, &arguments);
 }
 
 int64
@@ -556,28 +578,4 @@ QueueDisableListener(const char *name, const char *url)
 	ArgumentText(&arguments, name);
 	ArgumentText(&arguments, url);
 	StatementRun(&disable_listener, &arguments);
-}
-
-/*
- * retry_dead(lane, since): dead letters are queued again, as if new: all of the
- * lane whose listener is still there, or those that failed since a time; how many.
- */
-static Datum
-retry_dead_body(FunctionCallInfo fcinfo)
-{
-	static const char *const lanes[] = {
-		"push", "push_receipt", "payment", "webhook", "realtime", NULL
-	};
-	char	   *lane = ArgumentChoice(fcinfo, 0, "lane", lanes);
-	Arguments	arguments = {0};
-	uint64		revived;
-
-	ArgumentText(&arguments, lane);
-	ArgumentDatumOrNull(&arguments,
-						PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1),
-						PG_ARGISNULL(1));
-	revived = StatementRun(&revive_dead, &arguments);
-	if (revived > 0)
-		WakeAtCommit(WAKE_NEW(LaneByName(lane)));
-	PG_RETURN_INT64((int64) revived);
 }

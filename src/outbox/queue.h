@@ -42,6 +42,11 @@ typedef struct QueueCursor
 	uint64		at_xid;			/* the last row looked at */
 	int64		at_id;
 
+	/* with QUEUE_TAKE: its rows, in the order in which they are taken; malloc'd */
+	int64	   *pass_ids;
+	int			pass_count;
+	int			pass_at;
+
 	/* rows that wait for their time: all due until then were looked at */
 	TimestampTz due_seen;
 	TimestampTz next_due;		/* DT_NOEND: none */
@@ -49,6 +54,12 @@ typedef struct QueueCursor
 	bool		is_news;		/* new rows may be there */
 	bool		is_due_news;	/* rows for later may be there */
 } QueueCursor;
+
+/*
+ * In place of an epoch: take rows that are queued out of the outbox, not to come back,
+ * and new ones in the order of their ids.
+ */
+#define QUEUE_TAKE (-1)
 
 /* Forget what was seen: all rows are looked at again. */
 extern void QueueCursorReset(QueueCursor *cursor);

@@ -33,6 +33,7 @@ extern int	LaneByName(const char *name);
 #define WAKE_ROUTES (1u << 16)	/* lanes or listeners changed */
 #define WAKE_LOOK (1u << 17)	/* a database, the extension, setup() */
 #define WAKE_POSITIONS (1u << 18)	/* the live index has to be flushed, or loaded */
+#define WAKE_GATEWAYS (1u << 20)	/* a socket gateway has registered: it waits for ticks */
 #define WAKE_TIMERS (1u << 19)	/* a request falls due sooner than was known */
 
 extern void WakeInit(void);

@@ -60,6 +60,13 @@ static Statement select_client = {
 	1, {TEXTOID}
 };
 
+/* One that was removed, of which the gateway has been told to keep it before it was told to forget it. */
+static Statement forget_removed = {
+	"UPDATE washminute_data.cards SET token = NULL"
+	" WHERE customer_id = $1 AND token = $2 AND removed_at IS NOT NULL",
+	2, {TEXTOID, TEXTOID}
+};
+
 static Statement insert_card = {
 	"INSERT INTO washminute_data.cards"
 	"  (card_id, customer_id, token, brand, last4, holder, attempt_id, created_at)"
@@ -152,14 +159,18 @@ LastFour(const char *card)
 void
 CardSave(const Attempt *attempt, const NapsCallback *callback)
 {
+	Arguments	forget = {0};
 	Arguments	arguments = {0};
 	const char *holder = callback->holder;
 
 	/* empty: the gateway keeps that card for him already */
 	if (!attempt->save_card || !IsToken(callback->card_token))
 		return;
-	if (holder != NULL && (holder[0] == '\0' || strlen(holder) > HOLDER_MAX))
+	if (holder != NULL && (holder[0] == '\0' || pg_mbstrlen(holder) > HOLDER_MAX))
 		holder = NULL;
+	ArgumentText(&forget, attempt->customer_id);
+	ArgumentText(&forget, callback->card_token);
+	(void) StatementRun(&forget_removed, &forget);
 	ArgumentText(&arguments, attempt->customer_id);
 	ArgumentText(&arguments, callback->card_token);
 	ArgumentText(&arguments, CardBrand(callback->card_number, callback->card_type));

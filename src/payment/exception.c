@@ -137,7 +137,10 @@ RefundSendUnknownAgain(Exception *exception)
 	RefundQueue(&exception->refund_id, DT_NOBEGIN);
 }
 
-/* One that was granted has been booked back: the administrator grants another. */
+/*
+ * One that was granted has been booked back: the administrator grants another.  Of what is
+ * owed, what he has granted meanwhile is a part.
+ */
 static Refund *
 RequireOwed(Exception *exception)
 {
@@ -145,8 +148,21 @@ RequireOwed(Exception *exception)
 
 	if (refund->is_granted)
 		RefuseState("granted");
-	RefundRequireRoom(&refund->attempt, refund->amount);
+	RefundCut(refund);
 	return refund;
+}
+
+/* It was refused, and has gone back all the same. */
+static void
+RefundFailedPaidBack(Exception *exception)
+{
+	Refund	   *refund = RequireRefund(exception, "failed");
+	bool		is_refund = refund->method != NULL && strcmp(refund->method, "refund") == 0;
+
+	RefundRequireRoom(&refund->attempt, refund->amount);
+	if (refund->is_granted)
+		RefundGrantAgain(refund, exception->admin_id);
+	RefundMove(refund, is_refund ? "accepted" : "reversed", is_refund ? "refund" : "reversal");
 }
 
 static void
@@ -165,8 +181,13 @@ RefundPaidOutside(Exception *exception)
 static void
 RefundClosed(Exception *exception)
 {
-	if (!RequireRefund(exception, "failed")->is_granted)
+	Refund	   *refund = RequireRefund(exception, "failed");
+
+	if (refund->is_granted)
+		return;
+	if (!RefundIsMoot(refund))
 		RefuseState("owed");
+	RefundBookBack(refund);
 }
 
 static void
@@ -281,6 +302,7 @@ static const struct
 	{"refund_unknown", "not_paid_back", RefundNotPaidBack},
 	{"refund_failed", "send_again", RefundSendFailedAgain},
 	{"refund_failed", "paid_outside", RefundPaidOutside},
+	{"refund_failed", "paid_back", RefundFailedPaidBack},
 	{"refund_failed", "closed", RefundClosed},
 	{"attempt_unknown", "charged", Charged},
 	{"attempt_unknown", "not_charged", UnknownNotCharged},

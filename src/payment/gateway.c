@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -35,6 +36,7 @@
 #include "base/secret.h"
 #include "base/statement.h"
 #include "outbox/enqueue.h"
+#include "outbox/realtime_rule.h"
 #include "payment/card.h"
 #include "payment/gateway.h"
 #include "payment/inquiry.h"
@@ -253,6 +255,19 @@ AnswerData(const GatewayTask *task)
 	return JsonClose(&data);
 }
 
+/* Of it the log says nothing, but an app that waits may hear. */
+static void
+TellLink(const Attempt *attempt)
+{
+	JsonObject	data;
+	Event		told = {"paymentLinkReady", &attempt->request_id, NULL, CallerCorrelationId(), ClockNow()};
+
+	PaymentData(attempt, &data);
+	JsonText(&data, "link", attempt->link);
+	told.data = JsonClose(&data);
+	RealtimeRulesTell(&told);
+}
+
 /* The customer gets a link: of the gateway's page, or of his bank's. */
 static void
 GiveLink(Attempt *attempt, const char *link)
@@ -265,6 +280,7 @@ GiveLink(Attempt *attempt, const char *link)
 	ArgumentText(&arguments, link);
 	StatementRunOne(&set_link, &arguments);
 	attempt->link = pstrdup(link);
+	TellLink(attempt);
 	AttemptInquireLater(attempt);
 }
 

@@ -20,6 +20,7 @@
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/statement.h"
+#include "base/subtransaction.h"
 #include "payment/inquiry.h"
 
 /* So many attempts without a link follow each other by themselves. */
@@ -27,6 +28,12 @@
 
 /* When what no inquiry tells is a person's. */
 #define PATIENCE USECS_PER_DAY
+
+/*
+ * The same of a saved card that is charged without a page: the call is over long since, and the
+ * customer, who cannot pay otherwise meanwhile, waits.
+ */
+#define CARD_PATIENCE (10 * USECS_PER_MINUTE)
 
 /* The switch behind the gateway may take so long: before, nothing proves that a reversal did not happen. */
 #define SWITCH_PATIENCE (2 * USECS_PER_MINUTE)
@@ -46,6 +53,11 @@ static Statement count_attempts = {
 static Statement set_charged = {
 	"UPDATE washminute_data.payment_attempts SET charged = amount WHERE attempt_id = $1",
 	1, {UUIDOID}
+};
+
+/* The go-live check's money is not kept; by name, as all that the marketplace does. */
+static Statement end_smoke_test = {
+	"SELECT washminute._end_smoke_test($1)", 1, {UUIDOID}
 };
 
 static Statement set_resent = {
@@ -134,6 +146,25 @@ Contradicted(Attempt *attempt, const char *kind, const NapsAnswer *answer)
 }
 
 static void
+EndSmokeTest(void *argument)
+{
+	(void) AttemptRun(argument, &end_smoke_test);
+}
+
+/* An order of the go-live check goes back; what is seen is kept, whatever becomes of that. */
+static void
+EndSmokeTestApart(Attempt *attempt)
+{
+	ErrorData  *error = SubtransactionRun(EndSmokeTest, attempt);
+
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("washminute worker: the test of the card gateway cannot be paid back attempt=%s error=\"%s\"",
+						attempt->gateway_order_id, error->message)));
+}
+
+static void
 Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 {
 	Refund		refund;
@@ -172,6 +203,8 @@ Approved(Attempt *attempt, NapsStatus status, const NapsAnswer *answer)
 		JudgeRefundOfApproved(attempt, &refund, status, answer);
 	else if (attempt->surplus)
 		AttemptGiveBack(attempt);
+	else if (attempt->paid_by_this)
+		EndSmokeTestApart(attempt);
 }
 
 /* Nobody can have its link: it is given up, and the customer is got another one. */
@@ -204,6 +237,15 @@ IsOld(const Attempt *attempt)
 	return ClockNow() - attempt->created_at > PATIENCE;
 }
 
+/* Has an attempt that is under way waited for long enough for what the gateway cannot tell? */
+static bool
+IsOverdue(const Attempt *attempt)
+{
+	return IsOld(attempt) ||
+		(AttemptIsLive(attempt) && attempt->by_card && attempt->link == NULL &&
+		 attempt->dispatched_at != DT_NOEND && ClockNow() - attempt->dispatched_at >= CARD_PATIENCE);
+}
+
 /* It was charged, by the callback's word, and the gateway denies that. */
 static bool
 IsDenied(Attempt *attempt, const NapsAnswer *answer)
@@ -228,7 +270,7 @@ StillOpen(Attempt *attempt, const NapsAnswer *answer)
 	if (IsWithoutLink(attempt))
 		GiveUp(attempt);
 	else if (AttemptIsLive(attempt) &&
-			 (attempt->payment_ended || (attempt->by_card && IsOld(attempt))))
+			 (attempt->payment_ended || (attempt->by_card && IsOverdue(attempt))))
 		(void) AttemptMove(attempt, "expired");
 	AttemptInquireLater(attempt);
 }
@@ -323,12 +365,11 @@ RefundDeclined(Attempt *attempt, const NapsAnswer *answer)
 static void
 CannotSay(Attempt *attempt, const NapsAnswer *answer)
 {
-	bool		is_old = IsOld(attempt);
 	Refund		refund;
 
 	if (RefundOfAttempt(attempt, "unknown", "unknown", &refund))
 	{
-		if (is_old)
+		if (IsOld(attempt))
 			RefundStaysUnknown(attempt, &refund, answer);
 		AskAgain(attempt);
 		return;
@@ -338,7 +379,7 @@ CannotSay(Attempt *attempt, const NapsAnswer *answer)
 		/* whether it knows the order or not, nobody can pay it */
 		GiveUp(attempt);
 	}
-	else if (is_old && (attempt->link != NULL || attempt->by_card) && !attempt->is_confirmed)
+	else if (IsOverdue(attempt) && (attempt->link != NULL || attempt->by_card) && !attempt->is_confirmed)
 	{
 		/* it may be paid where we took it for over, or taken back where we were told of it */
 		JsonObject	data;

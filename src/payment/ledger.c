@@ -13,6 +13,7 @@
 #include "utils/numeric.h"
 
 #include "base/argument.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
@@ -128,11 +129,15 @@ LedgerRoom(const char *washman_id)
 	return balance - held;
 }
 
-/* Book a settlement; the new balance, in centimes. */
+/*
+ * Book a settlement; the new balance, in centimes.  Over REST an administrator asks for it,
+ * who is named; who calls in SQL says so in the reason.
+ */
 static int64
 Settle(const char *washman_id, int64 amount, const char *reason)
 {
 	char	   *account = LedgerWashmanAccount(washman_id);
+	char	   *actor_id = CallerUserId();
 	Datum		key = CStringGetTextDatum(account);
 	int64		balance;
 	int64		held;
@@ -155,17 +160,17 @@ Settle(const char *washman_id, int64 amount, const char *reason)
 
 	if (amount > 0)
 		LedgerTransfer(ACCOUNT_CASH_SETTLEMENT, account, amount, "settlement",
-					   NULL, NULL, reason);
+					   NULL, actor_id, reason);
 	else
 		LedgerTransfer(account, ACCOUNT_CASH_SETTLEMENT, -amount, "settlement",
-					   NULL, NULL, reason);
+					   NULL, actor_id, reason);
 
 	JsonOpen(&data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonMoney(&data, "amount", amount);
 	JsonMoney(&data, "balance", balance);
 	JsonText(&data, "reason", reason);
-	EventRecord("balanceSettled", NULL, NULL, JsonClose(&data));
+	EventRecord("balanceSettled", NULL, actor_id, JsonClose(&data));
 	return balance;
 }
 

@@ -10,6 +10,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "mb/pg_wchar.h"
+
 #include "base/compat.h"
 #include "base/json.h"
 #include "base/money.h"
@@ -252,11 +254,41 @@ PrintableText(const char *text)
 	return Printable(copy, TEXT_MAX);
 }
 
+/*
+ * A name, in the letters that it is written in; of a form these are UTF-8.  NULL where there
+ * is none, and '?' for what is no letter.
+ */
+static char *
+PersonName(const char *text, bool is_of_form)
+{
+	char	   *copy;
+	bool		is_plain;
+
+	if (text == NULL || text[0] == '\0')
+		return NULL;
+	copy = pstrdup(text);
+	is_plain = (is_of_form && GetDatabaseEncoding() != PG_UTF8) ||
+		!pg_verify_mbstr(GetDatabaseEncoding(), copy, strlen(copy), true);
+	for (char *c = copy; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == '\x7f' || (is_plain && (unsigned char) *c > '~'))
+			*c = '?';
+	MaskCardNumbers(copy);
+	return copy;
+}
+
 /* Does a text of the gateway's speak of that? */
 static bool
 Says(const NapsAnswer *answer, const char *word)
 {
 	return answer->text != NULL && strstr(answer->text, word) != NULL;
+}
+
+/* Of a call about a saved card, whose token may be over too, the text must name the session's. */
+static bool
+SaysSessionIsOver(NapsCall call, const NapsAnswer *answer)
+{
+	return Says(answer, "ecurtoken") ||
+		(call != NAPS_AUTHORIZATION && call != NAPS_FORGET_CARD && Says(answer, "token expired"));
 }
 
 /*
@@ -294,7 +326,7 @@ MeaningOf(NapsCall call, const NapsAnswer *answer, const char *state)
 {
 	if (strcmp(answer->code, "00") == 0 && call != NAPS_AUTHORIZATION)
 		return call == NAPS_LINK && answer->link == NULL ? NAPS_UNCLEAR : NAPS_DONE;
-	if (Says(answer, "ecurtoken") || Says(answer, "token expired"))
+	if (SaysSessionIsOver(call, answer))
 		return NAPS_SESSION_OVER;
 	if (strcmp(answer->code, "15") == 0 && call == NAPS_LINK)
 		return NAPS_MISCONFIGURED;
@@ -354,8 +386,7 @@ NapsRead(NapsCall call, const char *body, NapsAnswer *answer)
 	if (answer->code == NULL)
 		return;
 	if (call == NAPS_STATUS)
-		answer->meaning = Says(answer, "ecurtoken") || Says(answer, "token expired") ?
-			NAPS_SESSION_OVER : NAPS_DONE;
+		answer->meaning = SaysSessionIsOver(call, answer) ? NAPS_SESSION_OVER : NAPS_DONE;
 	else
 	{
 		char	   *state = JsonMemberText(object, "etataut");
@@ -474,7 +505,7 @@ NapsReadCallback(const char *body, NapsCallback *callback)
 		char	   *text = object != NULL ? JsonMemberText(object, fields[i].name) :
 			FormValue(body, fields[i].name);
 
-		*fields[i].value = fields[i].value == &callback->holder ? PrintableText(text) : Printable(text, TEXT_MAX);
+		*fields[i].value = fields[i].value == &callback->holder ? PersonName(text, object == NULL) : Printable(text, TEXT_MAX);
 	}
 }
 

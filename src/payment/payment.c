@@ -19,6 +19,7 @@
 
 #include "base/argument.h"
 #include "base/array.h"
+#include "base/caller.h"
 #include "base/clock.h"
 #include "base/command.h"
 #include "base/compat.h"
@@ -33,8 +34,12 @@
 #include "outbox/enqueue.h"
 #include "payment/card.h"
 
-/* How often wait_for_payment_link() looks, at first and then, and how long it does at most. */
+/*
+ * How often wait_for_payment_link() looks, less and less so that many who wait leave the
+ * processors to those they wait for, and how long it does at most.
+ */
 #define LOOK_FIRST_MS 20
+#define LOOK_SLOWER_MS 10
 #define LOOK_LATER_MS 200
 #define WAIT_MAX (5 * USECS_PER_MINUTE)
 
@@ -262,7 +267,7 @@ WaitALittle(int looks)
 {
 	CHECK_FOR_INTERRUPTS();
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 Min(LOOK_FIRST_MS + looks, LOOK_LATER_MS), PG_WAIT_EXTENSION);
+					 Min(LOOK_FIRST_MS + looks * LOOK_SLOWER_MS, LOOK_LATER_MS), PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 }
 
@@ -314,6 +319,7 @@ capture_payment_body(FunctionCallInfo fcinfo)
 	Arguments	find = {0};
 	Arguments	request = {0};
 	Attempt		attempt;
+	JsonObject	data;
 
 	ArgumentDatum(&find, UUIDPGetDatum(payment_id));
 	if (StatementRun(&select_paid, &find) == 0)
@@ -328,6 +334,8 @@ capture_payment_body(FunctionCallInfo fcinfo)
 	ArgumentDatum(&request, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&request_capture, &request);
 	AttemptQueueCapture(&attempt);
+	PaymentData(&attempt, &data);
+	EventRecord("paymentCaptureRequested", &attempt.request_id, CallerUserId(), JsonClose(&data));
 	ForceSyncCommit();
 	PG_RETURN_VOID();
 }

@@ -160,7 +160,7 @@ typedef struct Refund
 	char	   *method;			/* NULL: not decided */
 	TimestampTz dispatched_at;	/* DT_NOBEGIN: not yet */
 	bool		resent;
-	bool		is_first;		/* of its attempt that was sent */
+	bool		is_first;		/* of its attempt that was sent as a refund: status 07 tells of it */
 	bool		is_granted;		/* by an administrator */
 	bool		is_rest;		/* by a reversal, nothing would be left of the attempt */
 	Attempt		attempt;
@@ -181,20 +181,35 @@ extern bool RefundOfAttempt(const Attempt *attempt, const char *status,
 
 /*
  * The gateway has taken all of an attempt's money back.  Refunds that were still to be
- * sent have happened thereby, where all of it was to go, or has gone, back: true.  Else
- * they have failed, since they paid nothing back.
+ * sent, or are owed and have failed, have happened thereby, where all of it was to go, or
+ * has gone, back: true.  Else those to be sent have failed, since they paid nothing back.
  */
 extern bool RefundsOfTakenBack(Attempt *attempt);
 
 /*
- * What is left of an attempt's money the gateway has paid back by itself: a refund that
- * has happened, at the platform's expense unless it was owed.  False where nothing is left.
+ * What is left of an attempt's money the gateway has paid back by itself: what was owed
+ * of it is thereby no more, and the rest is a refund that has happened, at the platform's
+ * expense unless it was surplus.  False where nothing is left.
  */
 extern bool RefundHappened(const Attempt *attempt, const char *reason, const char *reason_key,
 						   const char *admin_id);
 
 /* Raise WM_REFUND_TOO_HIGH unless so much is left of an attempt's money. */
 extern void RefundRequireRoom(const Attempt *attempt, int64 amount);
+
+/*
+ * A failed refund that is owed becomes one of what is left of the money: the rest went
+ * back by others, at the platform's expense, so that the platform gets it.
+ * WM_REFUND_TOO_HIGH where nothing is left.
+ */
+extern void RefundCut(Refund *refund);
+
+/* Has all that was charged gone back, or is to go, by others? */
+extern bool RefundIsMoot(const Refund *refund);
+
+/* What was to pay a failed refund is the platform's; or is not, after all. */
+extern void RefundBookBack(const Refund *refund);
+extern void RefundGrantAgain(const Refund *refund, const char *admin_id);
 
 /* Lock the refund's request, and read it. */
 extern bool RefundLock(const pg_uuid_t *refund_id, Refund *refund);

@@ -49,7 +49,7 @@ static Statement insert_refund = {
 	"SELECT f.refund_id, f.amount, f.status, f.method, f.resent, f.attempt_id," \
 	"       NOT EXISTS (SELECT FROM washminute_data.refunds AS e" \
 	"                    WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
-	"                      AND e.status NOT IN ('requested', 'failed'))," \
+	"                      AND e.method = 'refund' AND e.status NOT IN ('requested', 'failed'))," \
 	"       f.amount + COALESCE((SELECT pg_catalog.sum(e.amount) FROM washminute_data.refunds AS e" \
 	"                             WHERE e.attempt_id = f.attempt_id AND e.refund_id <> f.refund_id" \
 	"                               AND e.status = 'reversed'), 0)" \
@@ -66,11 +66,30 @@ static Statement select_of_attempt = {
 	3, {UUIDOID, TEXTOID, TEXTOID}
 };
 
+/* It has failed, and nobody has booked back what it was to pay: that is still owed. */
+#define IS_STILL_OWED \
+	"(f.status = 'failed' AND NOT EXISTS (SELECT FROM washminute_data.transfers AS v" \
+	"                                      WHERE v.purpose = 'refund_void' AND v.reason = f.refund_id::pg_catalog.text))"
+
+/* Nothing of what is captured can have been reversed, so that there a failed one stays as it is. */
 static Statement sum_to_go = {
-	"SELECT COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.status IN ('requested', 'reversed')), 0)"
-	"         = (SELECT a.amount FROM washminute_data.payment_attempts AS a WHERE a.attempt_id = $1)"
-	"  FROM washminute_data.refunds AS f WHERE f.attempt_id = $1",
+	"SELECT COALESCE(pg_catalog.sum(f.amount), 0) >= a.amount"
+	"  FROM washminute_data.payment_attempts AS a"
+	"  LEFT JOIN washminute_data.refunds AS f"
+	"         ON f.attempt_id = a.attempt_id"
+	"        AND (f.status IN ('requested', 'reversed') OR (a.status NOT IN ('captured', 'settled') AND " IS_STILL_OWED "))"
+	" WHERE a.attempt_id = $1 GROUP BY a.attempt_id",
 	1, {UUIDOID}
+};
+
+static Statement select_owed = {
+	REFUND_COLUMNS " WHERE f.attempt_id = $1 AND " IS_STILL_OWED " ORDER BY f.created_at LIMIT 1",
+	1, {UUIDOID}
+};
+
+static Statement update_amount = {
+	"UPDATE washminute_data.refunds SET amount = $2 WHERE refund_id = $1",
+	2, {UUIDOID, NUMERICOID}
 };
 
 static Statement update_refund = {
@@ -195,22 +214,6 @@ RefundOfAttempt(const Attempt *attempt, const char *status, const char *or_statu
 	return true;
 }
 
-bool
-RefundsOfTakenBack(Attempt *attempt)
-{
-	Arguments	arguments = {0};
-	bool		is_all;
-	Refund		refund;
-
-	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
-	StatementRunOne(&sum_to_go, &arguments);
-	is_all = RowBool(0, 1);
-	while (RefundOfAttempt(attempt, "requested", "requested", &refund))
-		RefundMove(&refund, is_all ? "reversed" : "failed", "reversal");
-	(void) AttemptRead(&attempt->attempt_id, attempt);
-	return is_all;
-}
-
 static bool
 IsPaidBack(const char *status)
 {
@@ -265,6 +268,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 					   is_outside ? "refund_outside" : "refund", &refund->attempt.order_id, NULL,
 					   UuidText(&refund->refund_id));
 		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_unknown", status);
+		ExceptionEnd(&refund->attempt, &refund->refund_id, "refund_failed", status);
 		if (strcmp(status, "reversed") == 0 && refund->is_rest)
 			(void) AttemptMove(&refund->attempt, "reversed");
 	}
@@ -280,9 +284,7 @@ RefundMove(Refund *refund, const char *status, const char *method)
 
 		/* what the platform gave for it is the platform's again */
 		if (refund->is_granted)
-			LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_PLATFORM_REVENUE, refund->amount,
-						   "refund_void", &refund->attempt.order_id, NULL,
-						   UuidText(&refund->refund_id));
+			RefundBookBack(refund);
 		JsonOpen(&data);
 		JsonMoney(&data, "amount", refund->amount);
 		JsonText(&data, "method", refund->method);
@@ -353,6 +355,90 @@ RefundRequireRoom(const Attempt *attempt, int64 amount)
 	RequireRoom(LeftOf(attempt), amount);
 }
 
+/* The platform gets back what was to pay so much of a refund; what it is for makes the booking unique. */
+static void
+BookBack(const Refund *refund, int64 amount, const char *what)
+{
+	LedgerTransfer(ACCOUNT_REFUNDS_PAYABLE, ACCOUNT_PLATFORM_REVENUE, amount, "refund_void",
+				   &refund->attempt.order_id, NULL, what);
+}
+
+void
+RefundCut(Refund *refund)
+{
+	int64		left = LeftOf(&refund->attempt);
+	Arguments	update = {0};
+	Arguments	read = {0};
+
+	if (refund->amount <= left)
+		return;
+	RequireRoom(left, left > 0 ? left : refund->amount);
+	BookBack(refund, refund->amount - left,
+			 psprintf("%s: but for %s", UuidText(&refund->refund_id), MoneyText(left)));
+	ArgumentDatum(&update, UUIDPGetDatum(&refund->refund_id));
+	ArgumentDatum(&update, MoneyToNumeric(left));
+	StatementRunOne(&update_amount, &update);
+	ArgumentDatum(&read, UUIDPGetDatum(&refund->refund_id));
+	StatementRunOne(&select_refund, &read);
+	ReadRow(refund);
+}
+
+bool
+RefundIsMoot(const Refund *refund)
+{
+	return LeftOf(&refund->attempt) <= 0;
+}
+
+void
+RefundBookBack(const Refund *refund)
+{
+	BookBack(refund, refund->amount, UuidText(&refund->refund_id));
+}
+
+void
+RefundGrantAgain(const Refund *refund, const char *admin_id)
+{
+	LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, refund->amount, "refund_granted",
+				   &refund->attempt.order_id, admin_id, psprintf("%s: after all", UuidText(&refund->refund_id)));
+}
+
+/* What was owed of an attempt's money, and failed to go back, has gone: is there any? */
+static bool
+OwedHasGone(const Attempt *attempt)
+{
+	Arguments	arguments = {0};
+	Refund		refund;
+	bool		is_any = false;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	while (LeftOf(attempt) > 0 && StatementRun(&select_owed, &arguments) > 0)
+	{
+		ReadRow(&refund);
+		RefundCut(&refund);
+		RefundMove(&refund, "reversed", "reversal");
+		is_any = true;
+	}
+	return is_any;
+}
+
+bool
+RefundsOfTakenBack(Attempt *attempt)
+{
+	Arguments	arguments = {0};
+	bool		is_all;
+	Refund		refund;
+
+	ArgumentDatum(&arguments, UUIDPGetDatum(&attempt->attempt_id));
+	StatementRunOne(&sum_to_go, &arguments);
+	is_all = RowBool(0, 1);
+	while (RefundOfAttempt(attempt, "requested", "requested", &refund))
+		RefundMove(&refund, is_all ? "reversed" : "failed", "reversal");
+	if (is_all)
+		(void) OwedHasGone(attempt);
+	(void) AttemptRead(&attempt->attempt_id, attempt);
+	return is_all;
+}
+
 bool
 RefundHappened(const Attempt *attempt, const char *reason, const char *reason_key,
 			   const char *admin_id)
@@ -360,10 +446,11 @@ RefundHappened(const Attempt *attempt, const char *reason, const char *reason_ke
 	Arguments	read = {0};
 	Refund		refund;
 	pg_uuid_t	refund_id;
+	bool		is_any = OwedHasGone(attempt);
 	int64		left = LeftOf(attempt);
 
 	if (left <= 0 || !InsertRefund(attempt, left, reason, reason_key, admin_id, &refund_id))
-		return false;
+		return is_any;
 	if (!attempt->surplus)
 		LedgerTransfer(ACCOUNT_PLATFORM_REVENUE, ACCOUNT_REFUNDS_PAYABLE, left, "refund_granted",
 					   &attempt->order_id, admin_id, UuidText(&refund_id));

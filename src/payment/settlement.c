@@ -4,9 +4,10 @@
  *		Statements of the gateway are imported, and matched with what we know.
  *
  * A line of a statement is kept once, by a hash of what it says and of which one of
- * several alike it is, so that it does not matter how often, or in how many statements,
- * it comes.  It is matched by order id, else by authorization number, amount and day;
- * what is left on either side is an exception.
+ * several alike it is, so that it does not matter how often the statement is imported, also
+ * under another name.  The same line in a statement that has others too is one more: what
+ * comes twice may have been paid twice.  Lines are matched by order id, else by authorization
+ * number, amount and day; what is left on either side is an exception.
  *
  * Matching is done by a few statements over all lines.  They wait for nobody: attempts and
  * refunds that are seen to be settled are taken without waiting for their rows, the others
@@ -73,19 +74,38 @@ static Statement upsert_statement = {
 	4, {TEXTOID, DATEOID, TEXTOID, TIMESTAMPTZOID}
 };
 
+/* The lines that are imported, arguments 2 to 7, and the hash of one. */
+#define LINES_READ \
+	" ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)," \
+	"            pg_catalog.unnest($6), pg_catalog.unnest($7))" \
+	"   AS l (number, kind, order_id, authorization_number, amount, day)"
+#define LINE_HASH \
+	"pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(" \
+	"  l.kind, l.order_id, l.authorization_number, l.amount, l.day," \
+	"  pg_catalog.row_number() OVER (PARTITION BY l.kind, l.order_id, l.authorization_number, l.amount, l.day" \
+	"                                    ORDER BY l.number))::pg_catalog.text, 'UTF8'))"
+
 static Statement insert_lines = {
 	"INSERT INTO washminute_data.settlement_lines"
 	"  (statement, number, kind, gateway_order_id, authorization_number, amount, sold_on, hash)"
 	" SELECT $1, l.number, l.kind, l.order_id, l.authorization_number, l.amount::pg_catalog.numeric, l.day::pg_catalog.date,"
-	"        pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array("
-	"          l.kind, l.order_id, l.authorization_number, l.amount, l.day,"
-	"          pg_catalog.row_number() OVER (PARTITION BY l.kind, l.order_id, l.authorization_number, l.amount, l.day"
-	"                                            ORDER BY l.number))::pg_catalog.text, 'UTF8'))"
-	"   FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
-	"                   pg_catalog.unnest($6), pg_catalog.unnest($7))"
-	"     AS l (number, kind, order_id, authorization_number, amount, day)"
+	"        " LINE_HASH
+	"   FROM " LINES_READ
 	"  ORDER BY l.number"
-	" ON CONFLICT (hash) DO NOTHING",
+	" ON CONFLICT (statement, hash) DO NOTHING",
+	7, {TEXTOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+/* Another statement with these lines and no others, where this one has none yet. */
+static Statement select_same = {
+	"WITH n AS MATERIALIZED (SELECT " LINE_HASH " AS hash FROM " LINES_READ ")"
+	" SELECT m.statement FROM n JOIN washminute_data.settlement_lines AS m ON m.hash = n.hash"
+	"  WHERE NOT EXISTS (SELECT FROM washminute_data.settlement_lines AS o WHERE o.statement = $1)"
+	"  GROUP BY m.statement"
+	" HAVING pg_catalog.count(*) = (SELECT pg_catalog.count(*) FROM n)"
+	"    AND pg_catalog.count(*) = (SELECT pg_catalog.count(*) FROM washminute_data.settlement_lines AS o"
+	"                                WHERE o.statement = m.statement)"
+	"  ORDER BY m.statement LIMIT 1",
 	7, {TEXTOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
@@ -95,12 +115,19 @@ static Statement last_day = {
 	2, {TEXTARRAYOID, TIMESTAMPTZOID}
 };
 
-/* What was only theirs is looked at again as long as nobody has decided. */
+/*
+ * What was only theirs is looked at again as long as nobody has decided; and a sale that
+ * was booked as a difference, once it turns out to be ours.
+ */
 static Statement reopen_lines = {
 	"UPDATE washminute_data.settlement_lines AS l SET outcome = NULL, attempt_id = NULL"
 	" WHERE l.outcome = 'only_theirs'"
 	"   AND EXISTS (SELECT FROM washminute_data.payment_exceptions AS e"
-	"                WHERE e.line_id = l.line_id AND e.resolved_at IS NULL)"
+	"                WHERE e.line_id = l.line_id AND e.kind = 'settlement_only_theirs'"
+	"                  AND (e.resolved_at IS NULL"
+	"                       OR (e.decision = 'booked' AND l.kind = 'sale'"
+	"                           AND EXISTS (SELECT FROM washminute_data.payment_attempts AS a"
+	"                                        WHERE a.attempt_id = l.attempt_id AND a.charged > 0 AND " UNMATCHED_ATTEMPT "))))"
 };
 
 /* Of several lines about one sale the first is it. */
@@ -207,6 +234,27 @@ static Statement select_answered = {
 	" ORDER BY f.refund_id LIMIT 100"
 };
 
+/*
+ * The other side has come after all of what was booked as a difference: that is booked back,
+ * or it would count twice.
+ */
+static Statement undo_differences = {
+	"INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id, reason)"
+	" SELECT $1, t.credit_account, t.debit_account, t.amount, t.purpose, t.order_id, 'undone: ' || t.reason"
+	"   FROM washminute_data.payment_exceptions AS e"
+	"   JOIN washminute_data.transfers AS t"
+	"     ON t.purpose = 'settlement_difference' AND t.reason = e.exception_id::pg_catalog.text"
+	"  WHERE e.decision = 'booked' AND e.kind IN ('settlement_only_ours', 'settlement_only_theirs')"
+	"    AND EXISTS (SELECT FROM washminute_data.settlement_lines AS l"
+	"                 WHERE l.outcome IN ('matched', 'differs')"
+	"                   AND CASE e.kind"
+	"                         WHEN 'settlement_only_theirs' THEN l.line_id = e.line_id"
+	"                         ELSE l.attempt_id = e.attempt_id AND l.refund_id IS NOT DISTINCT FROM e.refund_id END)"
+	"    AND NOT EXISTS (SELECT FROM washminute_data.transfers AS u"
+	"                     WHERE u.purpose = 'settlement_difference' AND u.reason = 'undone: ' || t.reason)",
+	1, {TIMESTAMPTZOID}
+};
+
 /* What a line has more (or less) than we: of a refund it is the other way round. */
 static Statement insert_of_lines = {
 	"INSERT INTO washminute_data.payment_exceptions"
@@ -216,6 +264,8 @@ static Statement insert_of_lines = {
 	"          'statement', l.statement, 'line', l.number, 'kind', l.kind, 'orderId', l.gateway_order_id,"
 	"          'authorization', l.authorization_number, 'amount', l.amount::pg_catalog.text, 'date', l.sold_on,"
 	"          'ours', x.ours::pg_catalog.text, 'status', COALESCE(f.status, a.status),"
+	"          'alsoIn', (SELECT pg_catalog.min(m.statement) FROM washminute_data.settlement_lines AS m"
+	"                      WHERE m.hash = l.hash AND m.line_id < l.line_id),"
 	"          'difference', (CASE l.kind WHEN 'sale' THEN 1 ELSE -1 END * (l.amount - COALESCE(x.ours, 0)))::pg_catalog.text)),"
 	"        $1"
 	"   FROM washminute_data.settlement_lines AS l"
@@ -387,13 +437,15 @@ Match(void)
 	(void) RunNow(&settle_attempts);
 	(void) RunNow(&settle_refunds);
 	SettleAnswered();
+	(void) RunNow(&undo_differences);
 	(void) RunNow(&end_by_evidence);
 	TellExceptions(RunNow(&insert_of_lines));
 	TellExceptions(RunNow(&insert_of_sales));
 	TellExceptions(RunNow(&insert_of_refunds));
 }
 
-static void
+/* Import them; the statement that they are of, another one where that is the same. */
+static const char *
 ImportLines(const char *statement, const StatementLines *lines)
 {
 	Arguments	arguments = {0};
@@ -408,7 +460,16 @@ ImportLines(const char *statement, const StatementLines *lines)
 	ArgumentDatum(&arguments, TextArray((const char *const *) lines->authorizations, lines->count));
 	ArgumentDatum(&arguments, TextArray((const char *const *) lines->amounts, lines->count));
 	ArgumentDatum(&arguments, TextArray((const char *const *) lines->days, lines->count));
+	if (StatementRun(&select_same, &arguments) > 0)
+	{
+		const char *same = RowText(0, 1);
+
+		ereport(NOTICE,
+				(errmsg("washminute: statement \"%s\" is the same as \"%s\": its lines count once", statement, same)));
+		return same;
+	}
 	(void) StatementRun(&insert_lines, &arguments);
+	return statement;
 }
 
 /*
@@ -434,6 +495,7 @@ import_settlement_body(FunctionCallInfo fcinfo)
 {
 	char	   *statement = ArgumentRequiredText(fcinfo, 0, "statement", ID_MAX);
 	char	   *imported_by = ArgumentOptionalText(fcinfo, 2, "imported_by", ID_MAX);
+	const char *counted;
 	StatementLines lines;
 	Arguments	upsert = {0};
 	Arguments	count = {0};
@@ -460,11 +522,11 @@ import_settlement_body(FunctionCallInfo fcinfo)
 	ArgumentText(&upsert, imported_by);
 	ArgumentDatum(&upsert, TimestampTzGetDatum(ClockNow()));
 	StatementRunOne(&upsert_statement, &upsert);
-	ImportLines(statement, &lines);
+	counted = ImportLines(statement, &lines);
 	ForceSyncCommit();
 	Match();
 
-	ArgumentText(&count, statement);
+	ArgumentText(&count, counted);
 	StatementRunOne(&count_outcomes, &count);
 	for (int i = 0; i < 4; i++)
 		values[i] = RowDatum(0, i + 1);

@@ -12,7 +12,7 @@
  *		kind				sale or refund; where there is no such column a refund's
  *							amount is negative
  *
- * Other columns are not heeded.
+ * Other columns are not heeded; a line with more fields than there are columns is refused.
  *
  *-------------------------------------------------------------------------
  */

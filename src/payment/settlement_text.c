@@ -36,6 +36,7 @@ static const char *const column_names[COLUMN_COUNT] = {
 typedef struct Layout
 {
 	char		separator;
+	int			count;			/* of columns, those that are not heeded too */
 	int			places[COLUMN_COUNT];	/* -1: there is none */
 } Layout;
 
@@ -45,16 +46,30 @@ Refuse(int number, const char *must)
 	ErrorRaiseArgument(WM_ARGUMENT_INVALID, "content", psprintf("%s (line %d)", must, number));
 }
 
+/* After the quote that ends a field: where the next one begins, or NULL. */
+static char *
+AfterQuote(char *at, char separator, int number)
+{
+	while (*at == ' ')
+		at++;
+	if (*at != '\0' && *at != separator)
+		Refuse(number, "have fields of which the quotes are around all, and none within");
+	return *at == separator ? at : NULL;
+}
+
 /* Split a line, which is overwritten, into trimmed fields without quotes; their number. */
 static int
-Split(char *line, char separator, char **fields)
+Split(char *line, char separator, char **fields, int number)
 {
 	int			count = 0;
 
-	for (char *at = line; at != NULL && count < COLUMNS_MAX;)
+	for (char *at = line; at != NULL;)
 	{
 		char	   *end;
 		size_t		length;
+
+		if (count == COLUMNS_MAX)
+			Refuse(number, "have at most 64 columns");
 
 		while (*at == ' ')
 			at++;
@@ -62,9 +77,10 @@ Split(char *line, char separator, char **fields)
 		{
 			fields[count] = ++at;
 			end = strchr(at, '"');
-			if (end != NULL)
-				*end++ = '\0';
-			at = end != NULL ? strchr(end, separator) : NULL;
+			if (end == NULL)
+				Refuse(number, "have a quote at the end of a field that begins with one");
+			*end++ = '\0';
+			at = AfterQuote(end, separator, number);
 		}
 		else
 		{
@@ -90,13 +106,17 @@ ReadHeader(char *line, Layout *layout)
 	int			count;
 
 	layout->separator = strchr(line, ';') != NULL ? ';' : strchr(line, '\t') != NULL ? '\t' : ',';
-	count = Split(line, layout->separator, fields);
+	count = layout->count = Split(line, layout->separator, fields, 1);
 	for (int column = 0; column < COLUMN_COUNT; column++)
 	{
 		layout->places[column] = -1;
 		for (int i = 0; i < count; i++)
 			if (pg_strcasecmp(fields[i], column_names[column]) == 0)
+			{
+				if (layout->places[column] >= 0)
+					Refuse(1, psprintf("have one column %s", column_names[column]));
 				layout->places[column] = i;
+			}
 	}
 	if (layout->places[COLUMN_AMOUNT] < 0 || layout->places[COLUMN_DAY] < 0 ||
 		(layout->places[COLUMN_ORDER] < 0 && layout->places[COLUMN_AUTHORIZATION] < 0))
@@ -163,6 +183,10 @@ AddLine(StatementLines *lines, const Layout *layout, char **fields, int count, i
 	int64		centimes = NapsCentimes(is_negative ? amount + 1 : amount);
 	int			i;
 
+	/* as where an amount has the separator in it: then nothing is in its place */
+	for (i = layout->count; i < count; i++)
+		if (fields[i][0] != '\0')
+			Refuse(number, "have no more fields than the header has columns");
 	if (centimes <= 0)
 		Refuse(number, "have amounts with at most two decimals, and not 0");
 	if (kind == NULL && layout->places[COLUMN_KIND] < 0)
@@ -213,6 +237,6 @@ StatementRead(const char *content, StatementLines *lines)
 		if (number == 1)
 			ReadHeader(line, &layout);
 		else if (strspn(line, " ;,\t") < length)
-			AddLine(lines, &layout, fields, Split(line, layout.separator, fields), number);
+			AddLine(lines, &layout, fields, Split(line, layout.separator, fields, number), number);
 	}
 }

@@ -37,10 +37,12 @@
 #include "outbox/queue.h"
 #include "worker/claim.h"
 #include "worker/engine.h"
+#include "worker/pump.h"
 #include "worker/record.h"
 #include "worker/status.h"
 #include "worker/stopwatch.h"
 #include "worker/timers.h"
+#include "worker/track.h"
 #include "worker/transaction.h"
 
 /* How often to look for what no commit tells of: setup(), COMMIT PREPARED. */
@@ -105,6 +107,10 @@ EngineWake(uint32 bits)
 	for (int lane = 0; lane < LANE_COUNT; lane++)
 		if (bits & (WAKE_NEW(lane) | WAKE_DUE(lane)))
 			DestinationNews((Lane) lane);
+	if (bits & (WAKE_NEW(LANE_REALTIME) | WAKE_DUE(LANE_REALTIME) | WAKE_ROUTES))
+		PumpNews();
+	if (bits & WAKE_GATEWAYS)
+		TrackGateways();
 }
 
 void
@@ -115,6 +121,7 @@ EngineReload(void)
 	HttpConfigure();
 	LiveSyncReload();
 	TimersDoubt();
+	PumpDoubt();
 	DestinationsRelease();
 	routes_known = false;
 	foreach(cell, destinations)
@@ -167,6 +174,8 @@ IsServing(void)
 	}
 	routes_known = false;
 	TimersDoubt();
+	PumpDoubt();
+	TrackGateways();
 	foreach(cell, destinations)
 		QueueCursorReset(&((Destination *) lfirst(cell))->cursor);
 	return true;

@@ -44,9 +44,11 @@
 #include "worker/engine.h"
 #include "worker/http.h"
 #include "worker/status.h"
+#include "worker/pump.h"
 #include "worker/stop.h"
 #include "worker/stopwatch.h"
 #include "worker/timers.h"
+#include "worker/track.h"
 #include "worker/worker.h"
 
 #define SECOND INT64CONST(1000000)
@@ -239,8 +241,15 @@ Serve(int http_fd)
 		if (EngineTurn(!ending))
 			SetLatch(MyLatch);
 		if (!ending && EngineIsServing() && LiveSyncTurn())
+		{
+			TrackMoved();
 			SetLatch(MyLatch);
+		}
 		if (!ending && EngineIsServing() && TimersTurn())
+			SetLatch(MyLatch);
+		if (!ending && EngineIsServing() && PumpTurn())
+			SetLatch(MyLatch);
+		if (!ending && EngineIsServing() && TrackTurn())
 			SetLatch(MyLatch);
 		HttpDrive();
 
@@ -253,7 +262,7 @@ Serve(int http_fd)
 
 		timeout = EngineTimeout(!ending);
 		if (!ending && EngineIsServing())
-			timeout = EarlierTimeout(timeout, Min(LiveSyncAt(), TimersAt()));
+			timeout = EarlierTimeout(timeout, Min(Min(PumpAt(), TrackAt()), Min(LiveSyncAt(), TimersAt())));
 		if (HttpTimeout() >= 0 && (timeout < 0 || HttpTimeout() < timeout))
 			timeout = HttpTimeout();
 		longest = ending ? 20 : LONGEST_SLEEP_MS;

@@ -46,7 +46,7 @@ SELECT count(*) AS differ, count(*) > 0 AS is_different
   FROM sums AS s FULL JOIN books AS b USING (payment_id)
  WHERE coalesce(s.net, 0) <> coalesce(b.net, 0) \gset
 SELECT count(*) FILTER (WHERE state = 'inflight' OR
-                        state = 'queued' AND (due_at IS NULL OR due_at <= clock_timestamp())) AS due,
+                        state = 'queued' AND COALESCE(due_at, queued_at) <= clock_timestamp() - interval '5 s') AS due,
        count(*) FILTER (WHERE state = 'dead') AS dead
   FROM outbox WHERE lane = 'payment' \gset
 SELECT count(*) AS exceptions FROM payment_exceptions WHERE resolved_at IS NULL \gset

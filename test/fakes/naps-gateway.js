@@ -313,6 +313,14 @@ class Gateway
 			order.refusals++;
 			return answer(value, '82', 'CVV required', { ...about, etataut: 'N' });
 		}
+		if (mode === 'card_expired')
+		{
+			order.refusals++;
+			return answer(value, '17', 'token expired', { ...about, etataut: 'N' });
+		}
+		// it stops after the row of the order
+		if (mode === 'row_only')
+			return answer(value, '96', 'the Switch is down', { ...about, etataut: 'N' });
 		if (mode === 'declined')
 		{
 			order.refusals++;
@@ -409,7 +417,8 @@ class Gateway
 			order.withheld = true;
 		if (order)
 			order.asked++;
-		const [statuscode, text] = mode === 'status_06' ? answers.unknown : this.statusOf(order, authnumber);
+		const [statuscode, text] = mode === 'status_06' ? answers.unknown :
+			mode === 'status_denied' ? answers.declined : this.statusOf(order, authnumber);
 		const charge = ['00', '02', '03', '04', '07', '08'].includes(statuscode) ? order.visible : undefined;
 		const body = {
 			status: text,

@@ -23,6 +23,7 @@ const catalogueQuery = (schema) => `SELECT pg_catalog.json_build_object(
       'composite', t.typtype IN ('c', 'p') AND p.prorettype <> 'void'::regtype AND (t.typrelid <> 0 OR p.prorettype = 'record'::regtype),
       'media', CASE WHEN t.typtype = 'd' AND t.typname LIKE '%/%' THEN t.typname END,
       'bytes', t.typbasetype = 'bytea'::regtype,
+      'timeout', (SELECT pg_catalog.split_part(c, '=', 2) FROM unnest(p.proconfig) AS c WHERE c LIKE 'statement_timeout=%'),
       'isolation', (SELECT pg_catalog.split_part(c, '=', 2) FROM unnest(p.proconfig) AS c WHERE c LIKE 'default_transaction_isolation=%'),
       'arguments', (SELECT pg_catalog.coalesce_agg FROM (SELECT COALESCE(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', COALESCE(p.proargnames[i], ''), 'type', pg_catalog.format_type(p.proargtypes[i - 1], NULL),
@@ -69,6 +70,8 @@ function transaction(request, isolation, writes, main)
 		['request.path', request.path], ['request.headers', JSON.stringify(request.headers)], ['request.cookies', '{}']];
 	if (isolation)
 		settings.push(['default_transaction_isolation', isolation]);
+	if (request.timeout)
+		settings.push(['statement_timeout', request.timeout]);
 	return [
 		`BEGIN ISOLATION LEVEL ${(isolation ?? 'read committed').toUpperCase()} ${writes ? 'READ WRITE' : 'READ ONLY'}`,
 		`select ${settings.map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, true)`).join(', ')}`,

@@ -30,7 +30,7 @@ class Refusal extends Error
 	constructor(status, code, message, details = null, hint = null)
 	{
 		super(message);
-		Object.assign(this, { status, body: { code, message, details, hint } });
+		Object.assign(this, { status, body: { code, details, hint, message } });
 	}
 }
 
@@ -121,10 +121,10 @@ function refusalOf({ code, error }, isAnonymous)
 	{
 		const body = JSON.parse(error.message);
 		const { status, headers } = JSON.parse(error.detail);
-		return { status, headers, body: { code: body.code, message: body.message, details: body.details ?? null, hint: body.hint ?? null } };
+		return { status, headers, body: { code: body.code, details: body.details ?? null, hint: body.hint ?? null, message: body.message } };
 	}
 	return { status: statusOf(code, error?.message ?? '', isAnonymous),
-		body: { code, message: error?.message ?? 'no connection', details: error?.detail ?? null, hint: error?.hint ?? null } };
+		body: { code, details: error?.detail ?? null, hint: error?.hint ?? null, message: error?.message ?? 'no connection' } };
 }
 
 // What the main query gave.
@@ -259,7 +259,7 @@ function planCall(context, name, query, body)
 		values = posted(request, name, fn, body);
 	}
 	const plan = fn.void ? { ...contentPlan(request), type: undefined, status: 204, empty: true } : { ...contentPlan(request, fn), status: 200, range: fn.set };
-	return { ...plan, isolation: fn.isolation ?? undefined, writes: !reads && fn.volatile,
+	return { ...plan, isolation: fn.isolation ?? undefined, timeout: fn.timeout ?? undefined, writes: !reads && fn.volatile,
 		main: sql.call(context.schema, fn, values, plan.media) };
 }
 
@@ -301,7 +301,7 @@ function receive(server, request, response, body)
 	const plan = call !== undefined ? planCall(context, decodeURIComponent(call), searchParams, body) :
 		planRelation(context, decodeURIComponent(relation), searchParams, body);
 	const asked = { schema: options.schema, role, roleSettings: catalogue.roleSettings[role], claims: { ...claims, role },
-		method: request.method, path: decodeURIComponent(pathname), headers: request.headers, preRequest: options['pre-request'] };
+		method: request.method, path: decodeURIComponent(pathname), headers: request.headers, timeout: plan.timeout, preRequest: options['pre-request'] };
 	pool.transact(sql.transaction(asked, plan.isolation, plan.writes, plan.main), (result) =>
 	{
 		if (result.code !== '00000')
@@ -322,7 +322,7 @@ function attempt(request, response, work)
 		if (!(error instanceof Refusal))
 			console.error(error);
 		refuse(request, response, error instanceof Refusal ? error :
-			{ status: 500, body: { code: 'PGRSTX00', message: error.message, details: null, hint: null } });
+			{ status: 500, body: { code: 'PGRSTX00', details: null, hint: null, message: error.message } });
 	}
 }
 

@@ -64,8 +64,14 @@ BEGIN
     RETURN made;
   END IF;
   PERFORM washminute.accept_request(booked.request_id, 'w1');
-  FOREACH next_status IN ARRAY CASE state WHEN 'accepted' THEN '{}' WHEN 'owed' THEN '{en_route,arrived,no_show}'
-                                          WHEN 'completed' THEN '{en_route,arrived,in_progress,completed}' END::text[]
+  IF state = 'joined' THEN
+    PERFORM washminute.open_chat(booked.request_id, 'zineb');
+  END IF;
+  IF state IN ('written', 'joined') THEN
+    PERFORM washminute.send_message(booked.request_id, CASE state WHEN 'written' THEN 'amina' ELSE 'zineb' END, '1', 'Hello');
+  END IF;
+  FOREACH next_status IN ARRAY CASE state WHEN 'owed' THEN '{en_route,arrived,no_show}'
+                                          WHEN 'completed' THEN '{en_route,arrived,in_progress,completed}' ELSE '{}' END::text[]
   LOOP
     PERFORM washminute.advance_request(booked.request_id, 'w1', next_status);
   END LOOP;

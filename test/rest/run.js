@@ -22,7 +22,8 @@
  *	answered    headers of the answer
  *	until       true asks again until the answer is right
  *	keep        { NAME: PATH } keeps a part of the body ("0.request_id", "" is all), or a header ("header etag")
- *	sql         instead of a request: a query of the superuser's, whose JSON object is kept
+ *	sql         instead of a request: a query of the superuser's, whose JSON object is kept, and compared with
+ *	            the answer where the step has a name
  *	pay         instead of a request: the customer pays at that link
  *
  * {NAME} in any text is what was kept, {unique} is never the same.
@@ -168,6 +169,18 @@ function isComplete(rows, kind, names)
 	ok(missing.length === 0 && former.length === 0, `matrix.txt has a row for every ${kind}`, `missing: ${missing}; not there any more: ${former}`);
 }
 
+// Whose token says that he is an administrator, and whom the table of users does not call so, reads nothing.
+async function pretends(options, pool, rows)
+{
+	await query(pool, `SELECT rest_test.make('accepted')`);
+	for (const { name, expected } of rows)
+	{
+		const answer = await ask(options, { request: `GET /${name}`, person: { sub: 'karim', role: 'washminute_admin' } });
+		const wanted = expected[3] === '-' ? '-' : name === 'services' ? '200+' : '200-';
+		ok(named(answer, 3) === wanted, `view ${name} as one who pretends to be an administrator: ${wanted}`, `${answer.status} ${answer.text.slice(0, 300)}`);
+	}
+}
+
 // Nothing can be written but by functions, and nothing behind the API be named at all.
 async function nothingElse(options, rows, behind)
 {
@@ -215,6 +228,7 @@ async function matrix(options, pool)
 				await cell(options, pool, row, column);
 		console.log(`# ${options.name}: ${rows[kind].length} ${kind}s x ${columns.length} callers covered, of ${names[kind].length} ${kind}s`);
 	}
+	await pretends(options, pool, rows.view);
 	await nothingElse(options, rows.view, names.behind);
 }
 
@@ -248,7 +262,10 @@ async function play(options, pool, file)
 		const step = fill(raw, kept);
 		if (step.sql !== undefined)
 		{
-			Object.assign(kept, await query(pool, step.sql));
+			const got = await query(pool, step.sql);
+			Object.assign(kept, got);
+			if (step.name !== undefined)
+				ok(holds(got, step.answer), `${file}: ${step.name}`, JSON.stringify(got));
 			continue;
 		}
 		if (step.pay !== undefined)

@@ -34,6 +34,11 @@ SELECT a.attrelid::regclass AS table, substr(r.role, 12) AS role, string_agg(a.a
 SELECT count(*) AS may_write FROM pg_class AS c, roles AS r
  WHERE c.relnamespace = 'washminute_data'::regnamespace AND c.relkind IN ('r', 'v')
    AND (has_table_privilege(r.role, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') OR has_any_column_privilege(r.role, c.oid, 'INSERT, UPDATE'));
+-- no policy takes the token's word for an administrator
+SELECT polrelid::regclass, polname FROM pg_policy
+ WHERE 'washminute_admin'::regrole = ANY (polroles) AND cardinality(polroles) = 1 AND pg_get_expr(polqual, polrelid) NOT LIKE '%caller_is_admin()%';
+-- what may wait, or takes long, has its own time, which PostgREST gives it
+SELECT proname, c AS config FROM pg_proc, unnest(proconfig) AS c WHERE pronamespace = 'washminute_api'::regnamespace AND c LIKE 'statement%' ORDER BY proname;
 -- an acceptance starts its own serializable transaction
 SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'washminute_api'::regnamespace AND proconfig::text LIKE '%isolation%';
 
@@ -126,6 +131,13 @@ COMMIT;
 BEGIN;
 SELECT pg_temp.as_caller('washminute_admin', 'api_c2');
 SELECT test_helpers.outcome(format($$SELECT washminute_api.cancel_request(%L)$$, pg_temp.request('first')));
+SELECT (SELECT count(*) FROM washminute_api.users) AS users, (SELECT count(*) FROM washminute_api.orders) AS orders, (SELECT count(*) FROM washminute_api.requests) AS requests;
+SELECT pg_temp.as_caller('washminute_admin', 'api_a');
+SELECT (SELECT count(*) FROM washminute_api.users) > 3 AS users, (SELECT count(*) FROM washminute_api.orders) > 1 AS orders;
+RESET ROLE;
+UPDATE washminute_data.users SET blocked_at = washminute.now() WHERE user_id = 'api_a';
+SELECT pg_temp.as_caller('washminute_admin', 'api_a');
+SELECT (SELECT count(*) FROM washminute_api.users) AS blocked, (SELECT count(*) FROM washminute_api.orders) AS orders;
 SELECT pg_temp.as_caller('washminute_customer', 'api_w1');
 SELECT test_helpers.outcome($$SELECT * FROM washminute_api.create_booking('{exterior}', -5.37, 35.58, 'Rue 1', 'cash')$$);
 SELECT pg_temp.as_caller('washminute_customer', 'api_nobody');

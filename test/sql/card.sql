@@ -111,7 +111,7 @@ $$;
 BEGIN;
 GRANT USAGE ON SCHEMA washminute_data TO PUBLIC;
 SELECT role, sub, r.* FROM (VALUES (1, 'washminute_anon', NULL), (2, 'washminute_customer', 'card_c'), (3, 'washminute_customer', 'card_w'), (4, 'washminute_washman', 'card_w'), (5, 'washminute_admin', 'card_a'),
-                                   (6, 'washminute_service', NULL), (7, 'pg_monitor', NULL)) AS c (number, role, sub), LATERAL pg_temp.reads(role, sub) AS r ORDER BY number;
+                                   (6, 'washminute_service', NULL), (7, 'pg_monitor', NULL), (8, 'washminute_customer', NULL)) AS c (number, role, sub), LATERAL pg_temp.reads(role, sub) AS r ORDER BY number;
 ROLLBACK;
 BEGIN;
 SELECT set_config('request.jwt.claims', '{"role": "washminute_customer", "sub": "card_c"}', true) IS NOT NULL AS is_set;

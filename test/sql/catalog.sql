@@ -21,13 +21,13 @@ CREATE TEMPORARY VIEW members AS
 SELECT oid::regprocedure AS function, CASE provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatility,
        CASE proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
        CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END AS security, lanname AS language
-  FROM our_functions ORDER BY pronamespace::regnamespace::text, proname COLLATE "C";
+  FROM our_functions ORDER BY pronamespace::regnamespace::text, proname COLLATE "C", oid::regprocedure::text COLLATE "C";
 
 -- what changes something is neither stable nor parallel safe; of what only reads, just the
 -- functions that take the latest snapshot, which no parallel query allows, are unsafe
 SELECT oid::regprocedure FROM our_functions
  WHERE (provolatile <> 'v' AND proparallel = 'u')
-    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute.washman_position'::regproc, 'washminute.open_reservations'::regproc, 'washminute_api.balance'::regproc))
+    <> (oid IN ('washminute.nearby_washmen'::regproc, 'washminute._nearby_washmen'::regproc, 'washminute.explain_match'::regproc, 'washminute.washman_balance'::regproc, 'washminute.request_history'::regproc, 'washminute.washman_position'::regproc, 'washminute.open_reservations'::regproc, 'washminute.washmen_around'::regproc, 'washminute_api.balance'::regproc))
  ORDER BY oid::regprocedure::text COLLATE "C";
 SELECT oid::regprocedure FROM our_functions WHERE provolatile = 'v' AND prorettype <> 'boolean'::regtype AND proparallel <> 'u' AND proname <> 'raise';
 
@@ -43,13 +43,14 @@ SELECT oid::regprocedure, proconfig FROM our_functions
      'washminute.report_locations(text[],double precision[],double precision[],timestamp with time zone[])',
      'washminute.nearby_washmen(double precision,double precision,double precision,double precision,double precision,integer,interval)',
      'washminute.idempotency_key(text)', 'washminute.request_header(text)', 'washminute._rate_limited()',
-     'washminute.fill_text(text,text,jsonb)', 'washminute._naps_mac(text[])', 'washminute.card_brand(text,text)', 'washminute._lock_setup()', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
+     'washminute.fill_text(text,text,jsonb)', 'washminute._naps_mac(text[])', 'washminute.card_brand(text,text)', 'washminute._lock_setup()', 'washminute._may_wait(text)', 'washminute._library_version()', 'washminute._routes_changed()', 'washminute.webhook_secret(text)', 'washminute.worker_latency()'));
 -- and in it only what no caller can write to
 SELECT oid::regprocedure, c AS config FROM our_functions, unnest(proconfig) AS c
  WHERE c LIKE 'search\_path=%' AND NOT EXISTS (SELECT WHERE c ~ '^search_path=("?(pg_catalog|washminute|public)"?, )*pg_temp$');
 
--- functions of the extension run as the caller; those of the API as the owner
-SELECT oid::regprocedure FROM our_functions WHERE prosecdef <> (pronamespace = 'washminute_api'::regnamespace);
+-- functions of the extension run as the caller; those of the API, and what policies and views ask, as the owner
+SELECT oid::regprocedure FROM our_functions
+ WHERE prosecdef <> (pronamespace = 'washminute_api'::regnamespace OR oid IN ('washminute_data.caller_is_admin'::regproc, 'washminute_data.notifications_of_caller'::regproc));
 SELECT oid::regprocedure FROM our_functions WHERE pronamespace <> 'washminute'::regnamespace AND proowner <> 'washminute_owner'::regrole;
 
 -- a function that returns one row, or few, says so
@@ -109,10 +110,10 @@ SELECT r.oid::regclass FROM our_relations AS r, aclexplode(r.relacl) AS a WHERE 
 SELECT rolname FROM pg_roles WHERE rolname LIKE 'washminute\_%' AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication);
 SELECT m.member::regrole, m.roleid::regrole FROM pg_auth_members AS m WHERE m.member::regrole::text LIKE 'washminute\_%';
 
--- row-level security on every table; policies for roles of ours only; views as who asks
+-- row-level security on every table; policies for roles of ours only, to read but for the gateway; views as who asks
 SELECT oid::regclass FROM our_relations WHERE relkind = 'r' AND relnamespace = 'washminute_data'::regnamespace AND (NOT relrowsecurity OR relforcerowsecurity);
 SELECT p.polrelid::regclass, p.polname FROM pg_policy AS p JOIN our_relations AS r ON r.oid = p.polrelid, unnest(p.polroles) AS role
- WHERE role = 0 OR role::regrole::text NOT LIKE 'washminute\_%' OR p.polcmd <> 'r';
+ WHERE role = 0 OR role::regrole::text NOT LIKE 'washminute\_%' OR (p.polcmd <> 'r' AND role <> 'washminute_gateway'::regrole);
 SELECT oid::regclass FROM our_relations WHERE relkind = 'v' AND NOT COALESCE(reloptions @> '{security_invoker=true}', false);
 
 --
@@ -130,9 +131,10 @@ SELECT a.attrelid::regclass, a.attname, format_type(a.atttypid, a.atttypmod) AS 
   FROM pg_attribute AS a JOIN our_relations AS r ON r.oid = a.attrelid
  WHERE r.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
    AND (format_type(a.atttypid, a.atttypmod) IN ('timestamp without time zone', 'money', 'real', 'json', 'character varying')
-        OR (a.atttypid = 'numeric'::regtype AND format_type(a.atttypid, a.atttypmod) <> 'numeric(12,2)' AND r.relname <> 'settings'));
--- no two functions of one name: the manifest knows them by name
-SELECT pronamespace::regnamespace, proname FROM our_functions GROUP BY pronamespace, proname HAVING count(*) > 1;
+        OR (a.atttypid = 'numeric'::regtype AND format_type(a.atttypid, a.atttypmod) <> 'numeric(12,2)' AND r.relname <> 'settings'))
+ ORDER BY r.relname, a.attname;
+-- no two functions of one name over REST, nor otherwise but where the room may be several
+SELECT pronamespace::regnamespace, proname FROM our_functions WHERE proname <> 'emit' GROUP BY pronamespace, proname HAVING count(*) > 1;
 
 --
 -- What belongs to the extension, and what depends on it

@@ -41,6 +41,12 @@ SELECT * FROM overdue;
 SELECT washminute.set_clock('2026-08-03 10:15+00', 0);
 SELECT washminute.run_due() AS expired;
 
+-- no scheduler; where pg_cron calls from another database only the call tells
+UPDATE washminute_data.scheduler SET ran_at = clock_timestamp() - interval '5 minutes 1 second';
+SELECT finding, severity FROM washminute.doctor() WHERE finding LIKE '%run_due%' AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron');
+SELECT washminute.run_due() AS expired;
+SELECT finding, severity FROM washminute.doctor() WHERE finding LIKE '%run_due%';
+
 -- a member of washminute_owner, and he himself, see the same
 CREATE ROLE regress_washminute_member IN ROLE washminute_owner;
 GRANT USAGE ON SCHEMA test_helpers TO washminute_owner;

@@ -41,6 +41,11 @@ $$;
 SELECT pg_temp.charge('invariants_charged', 'INVARIANTS4'), pg_temp.charge('invariants_offset', 'INVARIANTS5');
 SELECT test_helpers.cancel('invariants_offset', 'invariants_c');
 SELECT test_helpers.book('invariants_reserved', 'invariants_c', '{exterior}', -6.91, 32.88, 'cash', '2026-06-09 15:00+00');
+-- one in whose chat something is written
+SELECT test_helpers.book('invariants_chat', 'invariants_c', '{exterior}', -6.91, 32.88);
+SELECT washminute.upsert_user('invariants_a', 'admin'), washminute.upsert_user('invariants_5', 'washman');
+SELECT washminute.reassign_request(test_helpers.request('invariants_chat'), 'invariants_a', 'invariants_5', 'test');
+SELECT sequence FROM generate_series(1, 3) AS n, LATERAL washminute.send_message(test_helpers.request('invariants_chat'), 'invariants_c', n::text, 'Hello');
 SELECT * FROM washminute.check_invariants();
 
 -- makes a change, tells what is found, and undoes the change
@@ -246,7 +251,36 @@ INSERT INTO changes VALUES
   (83, 'the books of a payment are what the gateway did',
    $$INSERT INTO washminute_data.transfers (at, debit_account, credit_account, amount, purpose, order_id, reason)
      SELECT now(), 'card_clearing', 'refunds_payable', 1, 'surplus', test_helpers.order_of('invariants_charged'), gateway_order_id
-       FROM washminute_data.payment_attempts WHERE attempt_id = pg_temp.attempt('invariants_charged')$$);
+       FROM washminute_data.payment_attempts WHERE attempt_id = pg_temp.attempt('invariants_charged')$$),
+  (84, 'live events are kept from a position on',
+   $$INSERT INTO washminute_data.socket_events (position, room, event, data, at) SELECT i.socket_events_floor, 'r', 'x', '{}', now() FROM washminute_data.instance AS i$$),
+  (85, 'the messages of a chat are numbered without a gap',
+   $$DELETE FROM washminute_data.chat_messages WHERE chat_id = test_helpers.request('invariants_chat') AND sequence = 2$$),
+  (86, 'the messages of a chat are numbered without a gap',
+   $$UPDATE washminute_data.chats SET last_sequence = 4 WHERE chat_id = test_helpers.request('invariants_chat')$$),
+  (87, 'the messages of a chat are numbered without a gap',
+   $$UPDATE washminute_data.chat_messages SET sequence = sequence + 1 WHERE chat_id = test_helpers.request('invariants_chat') AND sequence = 3$$),
+  (88, 'chats are of requests, members and messages of chats',
+   $$UPDATE washminute_data.chat_messages SET chat_id = gen_random_uuid() WHERE chat_id = test_helpers.request('invariants_chat');
+     UPDATE washminute_data.chats SET last_sequence = 0 WHERE chat_id = test_helpers.request('invariants_chat');
+     UPDATE washminute_data.chat_members SET read_sequence = 0 WHERE chat_id = test_helpers.request('invariants_chat')$$),
+  (89, 'chats are of requests, members and messages of chats',
+   $$INSERT INTO washminute_data.chats (chat_id, opened_at) SELECT gen_random_uuid(), opened_at FROM washminute_data.chats WHERE chat_id = test_helpers.request('invariants_chat')$$),
+  (90, 'chats are of requests, members and messages of chats',
+   $$UPDATE washminute_data.chat_members SET chat_id = gen_random_uuid() WHERE chat_id = test_helpers.request('invariants_chat') AND kind = 'washman';
+     INSERT INTO washminute_data.chat_members (chat_id, user_id, kind, joined_at, first_sequence, read_sequence) VALUES (test_helpers.request('invariants_chat'), 'invariants_5', 'washman', now(), 1, 0)$$),
+  (91, 'nobody has read a message that was not written',
+   $$UPDATE washminute_data.chat_members SET read_sequence = 4 WHERE chat_id = test_helpers.request('invariants_chat') AND kind = 'washman'$$),
+  (92, 'nobody has read a message that was not written',
+   $$UPDATE washminute_data.chat_members SET first_sequence = 5, read_sequence = 4 WHERE chat_id = test_helpers.request('invariants_chat') AND kind = 'washman'$$),
+  (93, 'the customer and the washman of a request are in its chat, and no other washman',
+   $$DELETE FROM washminute_data.chat_members WHERE chat_id = test_helpers.request('invariants_chat') AND kind = 'customer'$$),
+  (94, 'the customer and the washman of a request are in its chat, and no other washman',
+   $$DELETE FROM washminute_data.chat_members WHERE chat_id = test_helpers.request('invariants_chat') AND kind = 'washman'$$),
+  (95, 'the customer and the washman of a request are in its chat, and no other washman',
+   $$INSERT INTO washminute_data.chat_members (chat_id, user_id, kind, joined_at, first_sequence, read_sequence) VALUES (test_helpers.request('invariants_chat'), 'invariants_1', 'washman', now(), 1, 0)$$),
+  (96, 'a chat''s time runs once its request has ended',
+   $$UPDATE washminute_data.chats SET closes_at = now() WHERE chat_id = test_helpers.request('invariants_chat')$$);
 
 SELECT c.number, c.invariant, c.invariant = ANY (f.names) AS found, array_remove(f.names, c.invariant) AS others
   FROM changes AS c, LATERAL (SELECT pg_temp.found(c.change)) AS f (names) ORDER BY c.number;
@@ -259,7 +293,7 @@ SELECT count(*) AS invariants FROM regexp_matches((SELECT prosrc FROM pg_proc WH
 
 -- nothing of it is left
 SELECT * FROM washminute.check_invariants();
-SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid', 'invariants_begun', 'invariants_charged', 'invariants_reserved']) AS name;
+SELECT test_helpers.cancel(name, 'invariants_c') FROM unnest(ARRAY['invariants_pending', 'invariants_taken', 'invariants_paid', 'invariants_begun', 'invariants_charged', 'invariants_reserved', 'invariants_chat']) AS name;
 SELECT washminute.set_washman_status('invariants_' || n, 'offline') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT * FROM washminute.check_invariants();
 -- tests that come after this one empty the queue, in which what is open must be

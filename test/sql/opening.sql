@@ -48,11 +48,19 @@ SELECT at, pg_temp.open(at) FROM unnest('{2027-02-07 00:30+00,2027-02-07 01:00+0
 INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-04-01', '2027-12-31', NULL, NULL, 'Works');
 SELECT pg_temp.open('2027-04-02 10:00+00'), pg_temp.open('2027-12-31 10:00+00');
 
--- refused: no hours, half of them, overlapping days, an unknown weekday or zone
+-- Ramadan with a pause; within it a closed day, and one of other hours; Sundays closed
+INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-02-08', '2027-03-09', '20:30', '01:00', 'Ramadan, at night'),
+  ('safi', '2027-02-17', '2027-02-17', NULL, NULL, 'Stocktaking'), ('safi', '2027-02-17', '2027-02-19', '12:00', '13:00', 'Three days');
+SELECT at, pg_temp.open(at) FROM unnest('{2027-02-16 12:00+00,2027-02-16 17:00+00,2027-02-16 21:00+00,2027-02-17 00:30+00,2027-02-17 12:00+00,2027-02-17 21:00+00,2027-02-18 10:00+00,2027-02-18 12:30+00,2027-02-20 21:00+00}'::text[]) AS at;
+INSERT INTO washminute_data.opening_hours VALUES ('safi', 7, NULL, NULL);
+SELECT at, pg_temp.open(at) FROM unnest('{2027-01-30 10:00+00,2027-01-31 00:30+00,2027-01-31 10:00+00,2027-02-01 10:00+00}'::text[]) AS at;
+
+-- refused: no hours, half of them, the same twice, an unknown weekday or zone
 SELECT test_helpers.outcome(s) FROM (VALUES
   ($$INSERT INTO washminute_data.opening_hours VALUES ('safi', 1, '08:00', '08:00')$$), ($$INSERT INTO washminute_data.opening_hours VALUES ('safi', 8, '08:00', '09:00')$$),
   ($$INSERT INTO washminute_data.opening_hours VALUES ('nowhere', 1, '08:00', '09:00')$$),
-  ($$INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-03-01', '2027-03-20', NULL, NULL, 'x')$$),
+  ($$INSERT INTO washminute_data.opening_hours VALUES ('safi', 7, NULL, NULL)$$), ($$INSERT INTO washminute_data.opening_hours VALUES ('safi', 2, NULL, '08:00')$$),
+  ($$INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-02-08', '2027-03-09', '10:00', '11:00', 'x')$$),
   ($$INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-03-20', '2027-03-19', NULL, NULL, 'x')$$),
   ($$INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-03-20', '2027-03-20', '08:00', NULL, 'x')$$),
   ($$INSERT INTO washminute_data.opening_exceptions VALUES ('safi', '2027-03-20', 'infinity', NULL, NULL, 'x')$$)) AS v (s);
@@ -69,10 +77,34 @@ SELECT at AT TIME ZONE 'Africa/Casablanca' AS local FROM unnest('{2027-02-07 01:
 SELECT pg_temp.slots('2027-02-07', 60);
 SELECT washminute.set_clock('2027-03-01 10:00+00', 0);
 SELECT pg_temp.slots('2027-03-14', 60);
-SELECT pg_temp.slots('2027-03-13', 1440), left(pg_temp.slots('2027-03-13', 1), 29) AS five_minutes, pg_temp.slots('2027-03-13', 999999);
+SELECT pg_temp.slots('2027-03-13', 1440), left(pg_temp.slots('2027-03-13', 5), 29) AS five_minutes;
 UPDATE washminute_data.service_zones SET opens_at = '02:30', closes_at = '03:30' WHERE zone_code = 'safi';
 SELECT at, pg_temp.open(at) FROM unnest('{2027-03-14 01:59+00,2027-03-14 02:00+00,2027-03-14 02:29+00,2027-03-14 02:30+00,2027-02-07 01:30+00,2027-02-07 02:29+00,2027-02-07 02:30+00,2027-02-07 03:29+00,2027-02-07 03:30+00}'::text[]) AS at;
+-- what opens or closes within the hour that is skipped or repeated: what is said to be the next opening is one, and so is each slot
+CREATE FUNCTION pg_temp.edges(opens time, closes time, day date) RETURNS TABLE (at text, next text, is_open boolean, slots text) LANGUAGE plpgsql
+AS $$
+BEGIN
+  DELETE FROM washminute_data.opening_exceptions;
+  INSERT INTO washminute_data.opening_exceptions VALUES ('safi', day, day, opens, closes, 'edges');
+  RETURN QUERY
+    SELECT to_char(u.t, 'DD HH24:MI'), to_char(o AT TIME ZONE 'UTC', 'DD HH24:MI'), washminute.zone_is_open('safi', o), pg_temp.slots(day, 30)
+      FROM unnest(ARRAY[day + time '00:00' - interval '15 minutes', day + time '00:59', day + time '01:20', day + time '01:50', day + time '02:20', day + time '02:50']) AS u (t),
+           LATERAL washminute.next_opening('safi', u.t AT TIME ZONE 'UTC') AS o;
+END
+$$;
+SELECT washminute.set_clock('2027-02-01 10:00+00', 0);
+SELECT * FROM pg_temp.edges('02:15', '02:45', '2027-02-07');
+SELECT * FROM pg_temp.edges('02:00', '05:00', '2027-02-07');
+SELECT * FROM pg_temp.edges('00:30', '02:30', '2027-02-07');
+SELECT washminute.set_clock('2027-03-01 10:00+00', 0);
+SELECT * FROM pg_temp.edges('02:15', '02:45', '2027-03-14');
+SELECT * FROM pg_temp.edges('02:15', '04:00', '2027-03-14');
+DELETE FROM washminute_data.opening_exceptions;
 UPDATE washminute_data.service_zones SET opens_at = '08:00', closes_at = '20:00' WHERE zone_code = 'safi';
+SELECT test_helpers.outcome(s) FROM (VALUES ('SELECT * FROM washminute.can_book_instant(200, 1)'), ('SELECT * FROM washminute.can_book_instant(NULL, 1)'),
+  ('SELECT * FROM washminute.available_slots(-9.24, 91)'), ('SELECT * FROM washminute.available_slots(-9.24, 32.30, slot_minutes => 0)'),
+  ('SELECT * FROM washminute.available_slots(-9.24, 32.30, slot_minutes => 1441)')) AS v (s);
+SELECT pg_temp.slots('2027-03-13', NULL) = pg_temp.slots('2027-03-13', 30) AS thirty;
 SELECT pg_temp.slots('2027-03-13', 300), pg_temp.slots('2027-03-14', 300);
 
 --

@@ -445,16 +445,16 @@ SELECT name, format_type(type, NULL) AS type
   FROM pg_proc, unnest(proargnames, proallargtypes) WITH ORDINALITY AS a (name, type, number)
  WHERE oid = 'washminute.worker_status'::regproc ORDER BY number;
 INSERT INTO washminute_data.outbox (lane, event, data, created_at, state, queued_at) VALUES
-  ('realtime', 'outboxI', '{}', now(), 'queued', clock_timestamp() - interval '1 hour'),
-  ('realtime', 'outboxI', '{}', now(), 'queued', clock_timestamp()),
-  ('realtime', 'outboxI', '{}', now(), 'dead', clock_timestamp() - interval '2 hours');
-SELECT lane, state <> '' AS state, CASE lane WHEN 'realtime' THEN queued END AS queued, in_flight, sent, failed,
-       CASE lane WHEN 'realtime' THEN dead END AS dead,
-       CASE lane WHEN 'realtime' THEN oldest_queued BETWEEN '1 hour' AND '1 hour 5 minutes' END AS oldest_queued,
+  ('webhook', 'outboxI', '{}', now(), 'queued', clock_timestamp() - interval '1 hour'),
+  ('webhook', 'outboxI', '{}', now(), 'queued', clock_timestamp()),
+  ('webhook', 'outboxI', '{}', now(), 'dead', clock_timestamp() - interval '2 hours');
+SELECT lane, state <> '' AS state, CASE lane WHEN 'webhook' THEN queued END AS queued, in_flight, CASE WHEN lane <> 'realtime' THEN sent END AS sent, failed,
+       CASE lane WHEN 'webhook' THEN dead END AS dead,
+       CASE lane WHEN 'webhook' THEN oldest_queued BETWEEN '1 hour' AND '1 hour 5 minutes' END AS oldest_queued,
        breaker, last_error, COALESCE(epoch, 1) > 0 AS epoch
   FROM washminute.worker_status();
 DELETE FROM washminute_data.outbox WHERE event = 'outboxI';
-SELECT queued, dead, oldest_queued FROM washminute.worker_status() WHERE lane = 'realtime';
+SELECT queued, dead, oldest_queued FROM washminute.worker_status() WHERE lane = 'webhook';
 SELECT lane, stage, count(*) AS steps, sum(messages) AS messages, min(at_most_ms) AS least, max(at_most_ms) AS most
   FROM washminute.worker_latency() GROUP BY lane, stage ORDER BY lane, stage;
 SELECT string_agg(at_most_ms::text, ' ') AS steps FROM washminute.worker_latency() WHERE lane = 'push' AND stage = 'answer';

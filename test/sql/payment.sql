@@ -421,6 +421,27 @@ SELECT pg_temp.call_back(pg_temp.token(pg_temp.attempt('twice', number)), pg_tem
 SELECT * FROM pg_temp.books('twice');
 SELECT * FROM washminute.check_invariants();
 
+-- a card is kept, with the holder's name as he writes it; one that was removed, and is not yet forgotten there, is another one when it is kept again
+CREATE FUNCTION pg_temp.save(name text, token text, holder text) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  a uuid;
+BEGIN
+  PERFORM pg_temp.book(name), pg_temp.start(name, rest => ', true');
+  PERFORM pg_temp.move(name, 'dispatched', 'awaiting');
+  a := pg_temp.attempt(name);
+  RETURN pg_temp.call_back(pg_temp.token(a), pg_temp.body(a) || format('&token=%s&carte=411111******1111&typecarte=1&nomprenom=%s', token, holder));
+END
+$$;
+SELECT name, pg_temp.save('card_' || name, 'TOKEN' || lpad(name, 5, '0'), holder)
+  FROM (VALUES ('1', 'A%C3%AFcha+%D8%B9%D8%A7%D8%A6%D8%B4%D8%A9'), ('2', 'A%EFcha%0A%C3'), ('3', repeat('%E2%82%AC', 100)), ('4', repeat('%C3%AF', 101)), ('5', '4111+1111+1111+1111+%C3%AF'), ('6', '')) AS c (name, holder);
+SELECT token, brand, last4, holder, char_length(holder) AS length FROM washminute_data.cards WHERE customer_id = 'payment_c' ORDER BY token;
+SELECT pg_temp.save('card_7', 'TOKEN00001', 'once+more');
+SELECT washminute.remove_card('payment_c', card_id) FROM washminute_data.cards WHERE token = 'TOKEN00001';
+SELECT pg_temp.save('card_8', 'TOKEN00001', 'N');
+SELECT token, holder, removed_at IS NOT NULL AS removed FROM washminute_data.cards WHERE customer_id = 'payment_c' AND (token = 'TOKEN00001' OR removed_at IS NOT NULL) ORDER BY removed;
+SELECT test_helpers.cancel('payment_card_' || n, 'payment_c') FROM generate_series(1, 8) AS n;
+
 --
 -- Paid back
 --
@@ -611,7 +632,7 @@ SELECT c.relname, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid =
        unnest('{washminute_anon,washminute_customer,washminute_washman,washminute_admin,washminute_service,pg_monitor}'::text[]) AS role
  WHERE c.oid IN ('washminute_data.payment_attempts'::regclass, 'washminute_data.payment_observations'::regclass, 'washminute_data.payment_attempt_transitions'::regclass)
    AND a.attnum > 0 AND has_column_privilege(role, c.oid, a.attnum, 'SELECT, INSERT, UPDATE');
-SELECT c.relname, c.relrowsecurity FROM pg_class AS c WHERE c.relnamespace = 'washminute_data'::regnamespace AND c.relkind = 'r' AND c.relname ~ 'payment|refund' ORDER BY c.relname;
+SELECT c.relname, c.relrowsecurity FROM pg_class AS c WHERE c.relnamespace = 'washminute_data'::regnamespace AND c.relkind = 'r' AND c.relname ~ 'payment|refund|card|settlement' ORDER BY c.relname;
 GRANT USAGE ON SCHEMA test_helpers TO PUBLIC;
 SELECT pg_temp.book('of_d');
 SELECT count(*) AS payments, (SELECT count(*) FROM washminute_data.refunds) AS refunds, (SELECT count(*) FROM washminute_data.payment_exceptions) AS exceptions FROM washminute_data.payments \gset
@@ -634,7 +655,7 @@ $$;
 BEGIN;
 GRANT USAGE ON SCHEMA washminute_data TO PUBLIC;
 SELECT role, sub, r.* FROM (VALUES (1, 'washminute_anon', NULL), (2, 'washminute_customer', 'payment_c'), (3, 'washminute_customer', 'payment_d'), (4, 'washminute_washman', 'payment_1'),
-                                   (5, 'washminute_admin', 'payment_a'), (6, 'washminute_service', NULL)) AS c (number, role, sub), LATERAL pg_temp.reads(role, sub) AS r ORDER BY number;
+                                   (5, 'washminute_admin', 'payment_a'), (6, 'washminute_service', NULL), (7, 'washminute_admin', NULL), (8, 'washminute_customer', NULL)) AS c (number, role, sub), LATERAL pg_temp.reads(role, sub) AS r ORDER BY number;
 ROLLBACK;
 -- the customer his own, the administrator all
 BEGIN;
@@ -676,6 +697,8 @@ SELECT * FROM washminute.check_invariants();
 SET session_replication_role TO replica;
 DELETE FROM washminute_data.payment_observations;
 DELETE FROM washminute_data.payment_exceptions;
+DELETE FROM washminute_data.outbox WHERE data ? 'cardId';
+DELETE FROM washminute_data.cards;
 DELETE FROM washminute_data.refunds;
 DELETE FROM washminute_data.payment_attempts;
 DELETE FROM washminute_data.payments;

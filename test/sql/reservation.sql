@@ -151,6 +151,11 @@ SELECT pg_temp.accept('e', 'mid');
 SELECT pg_temp.accept('e', 'near');
 SELECT * FROM pg_temp.told('e');
 SELECT count(*) FROM washminute.open_reservations('booked_near');
+-- one at a time when he has a job is not shown to him, but to others
+SELECT pg_temp.reserve('e2', 'amina', '16:15');
+SELECT w, count(*) FROM unnest('{near,mid}'::text[]) AS w, LATERAL washminute.open_reservations('booked_' || w) GROUP BY w;
+SELECT pg_temp.accept('e2', 'mid');
+SELECT test_helpers.cancel('booked_e2', 'booked_amina');
 -- both are reminded, and nobody is offered it
 SELECT pg_temp.due('15:29:59');
 SELECT pg_temp.due('15:30'), washminute.notify_due_reservations();

@@ -62,6 +62,29 @@ SELECT c.role, c.claims, c.headers, test_helpers.role_after('washminute_' || c.r
   ) AS c (number, role, claims, headers) ORDER BY c.number;
 -- it leaves nothing behind
 SELECT current_user, current_setting('role');
+-- the time that PostgREST gives to anonymous callers becomes that of the role, where that is longer
+RESET SESSION AUTHORIZATION;
+ALTER ROLE washminute_washman SET statement_timeout = '8s';
+ALTER ROLE washminute_customer SET statement_timeout = 0;
+CREATE FUNCTION test_helpers.timeout_after(timeout text, sub text, groups jsonb) RETURNS text LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM set_config('statement_timeout', timeout, true), set_config('role', 'washminute_anon', true),
+          set_config('request.jwt.claims', jsonb_build_object('sub', sub, 'cognito:groups', groups)::text, true), set_config('request.headers', '{}', true);
+  PERFORM washminute.pre_request();
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE = current_setting('statement_timeout');
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+  RETURN SQLERRM;
+END
+$$;
+SET SESSION AUTHORIZATION regress_washminute_authenticator;
+SELECT t.timeout, test_helpers.timeout_after(t.timeout, 'rest_w1', '["washman"]') AS washman, test_helpers.timeout_after(t.timeout, 'rest_c1', '[]') AS customer,
+       test_helpers.timeout_after(t.timeout, 'rest_a', '["admin"]') AS admin, test_helpers.timeout_after(t.timeout, NULL, '[]') AS nobody
+  FROM unnest('{3s,8s,15s,0}'::text[]) AS t (timeout);
+RESET SESSION AUTHORIZATION;
+ALTER ROLE washminute_washman RESET statement_timeout;
+ALTER ROLE washminute_customer RESET statement_timeout;
+SET SESSION AUTHORIZATION regress_washminute_authenticator;
 -- without a login that was granted the role, there is no way to it
 RESET SESSION AUTHORIZATION;
 REVOKE washminute_admin FROM regress_washminute_authenticator;
@@ -158,6 +181,76 @@ SELECT h->'me' AS me, h->'zone' AS zone, h->'washmen' AS washmen FROM washminute
 SELECT washminute.washman_home('rest_c1');
 SELECT washminute.advance_request(b.request_id, 'rest_w1', 'pending') FROM booked AS b;
 SELECT * FROM pg_temp.screens('given back');
+
+-- a reservation that was accepted early: where the washman is is shown from an hour before on
+CREATE TEMPORARY TABLE reserved AS SELECT * FROM washminute.create_booking('rest_c2', '{complete}', -5.37, 35.58, 'Rue 1', 'cash', '2026-05-19 14:00+00');
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT a.status FROM reserved AS b, LATERAL washminute.accept_request(b.request_id, 'rest_w2') AS a;
+COMMIT;
+CREATE FUNCTION pg_temp.kinds(user_id text) RETURNS text LANGUAGE sql
+AS $$ SELECT string_agg(f->'properties'->>'kind', ' ' ORDER BY f->'properties'->>'kind') FROM json_array_elements(washminute.request_map(user_id)->'features') AS f $$;
+SELECT pg_temp.kinds('rest_c2') AS customer, pg_temp.kinds('rest_w2') AS washman;
+SELECT washminute.set_clock('2026-05-19 13:00:00.000001+00', 0);
+SELECT pg_temp.kinds('rest_c2') AS customer;
+SELECT washminute.set_clock('2026-05-19 10:00+00', 0);
+
+-- washmen around: neither where they are nor who. What moves about in a square is not seen, order and rings are by the squares
+CREATE FUNCTION pg_temp.around(longitude float8) RETURNS text LANGUAGE sql
+AS $$ SELECT string_agg(concat_ws(' ', w.distance_m, w.radius_m, w.located_at), '; ') FROM washminute.washmen_around(longitude, 35.58) AS w $$;
+SELECT pg_temp.around(-5.37) AS two, pg_temp.around(-5.3715) AS no_nearer_than, pg_temp.around(-5.42) AS ring, pg_temp.around(-5.4272) AS next_ring, pg_temp.around(-5.9) AS none;
+SELECT washminute.set_clock('2026-05-19 10:01:23+00', 0);
+SELECT washminute.report_location('rest_w1', -5.3701, 35.5801);
+SELECT pg_temp.around(-5.37) AS moved_inside;
+SELECT washminute.report_location('rest_w1', -5.3719, 35.5819);
+SELECT pg_temp.around(-5.37) AS moved_inside, (SELECT count(DISTINCT distance_m) FROM washminute.nearby_washmen(-5.37, 35.58)) AS exactly;
+SELECT test_helpers.outcome('SELECT washminute.washmen_around(NULL, 35.58)'), test_helpers.outcome('SELECT washminute.washmen_around(-5.37, 91)'), test_helpers.outcome('SELECT count(*) FROM washminute.washmen_around(-5.37, 35.58, 1)');
+
+-- what one reads of one's past has an end: notifications of the newest hundred requests, open ones among them, and all reservations
+DO $$
+DECLARE
+  request uuid;
+BEGIN
+  SELECT request_id INTO request FROM washminute.create_booking('rest_c2', '{complete}', -5.37, 35.58, 'Rue 1', 'card');
+  FOR i IN 1 .. 100 LOOP
+    PERFORM washminute.set_clock('2026-05-19 10:02+00'::timestamptz + i * interval '1 s', 0);
+    PERFORM washminute.cancel_request(request, 'rest_c2');
+    SELECT request_id INTO request FROM washminute.create_booking('rest_c2', '{complete}', -5.37, 35.58, 'Rue 1', 'card');
+  END LOOP;
+END
+$$;
+SELECT count(*) AS open, bool_or(r.reservation_at IS NOT NULL) AS reserved
+  FROM washminute._open_requests('rest_c2') AS o (request_id) JOIN washminute_data.washing_requests AS r USING (request_id);
+BEGIN;
+SELECT pg_temp.claims('{"sub": "rest_c2"}');
+SET LOCAL ROLE washminute_customer;
+SELECT count(DISTINCT request_id) AS requests, count(*) AS notifications FROM washminute_api.notifications;
+COMMIT;
+SELECT washminute.cancel_request(o.request_id, 'rest_c2') FROM washminute._open_requests('rest_c2') AS o (request_id);
+
+-- what reservations tell is filled in, in the reader's language and the clock of the place
+SELECT washminute.set_clock('2026-05-20 10:00+00', 0);
+SELECT washminute.upsert_user('rest_c3', 'customer', locale => 'en'), washminute.upsert_user('rest_w3', 'washman', locale => 'fr'), washminute.set_washman_status('rest_w3', 'online'),
+       washminute.report_location('rest_w3', -5.37, 35.58);
+SELECT test_helpers.book('rest_told', 'rest_c3', '{exterior}', -5.37, 35.58, 'cash', '2026-05-21 11:00+00');
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT test_helpers.accept('rest_told', 'rest_w3');
+COMMIT;
+SELECT washminute.set_clock('2026-05-20 11:00+00', 0);
+SELECT washminute.reschedule_request(test_helpers.request('rest_told'), 'rest_c3', '2026-05-21 12:00+00');
+SELECT washminute.set_clock('2026-05-21 11:30+00', 0);
+SELECT washminute.notify_due_reservations();
+CREATE FUNCTION pg_temp.notified(role text, sub text) RETURNS TABLE (event text, title text, body text) LANGUAGE plpgsql
+AS $$
+BEGIN
+  PERFORM pg_temp.claims(jsonb_build_object('sub', sub)), set_config('role', role, true);
+  RETURN QUERY SELECT n.event, n.title, n.body FROM washminute_api.notifications AS n ORDER BY n.notification_id;
+  PERFORM set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+END
+$$;
+SELECT * FROM pg_temp.notified('washminute_customer', 'rest_c3');
+SELECT * FROM pg_temp.notified('washminute_washman', 'rest_w3');
+SELECT washminute.cancel_request(test_helpers.request('rest_told'), 'rest_c3'), washminute.set_washman_status('rest_w3', 'offline');
+SELECT washminute.set_clock('2026-05-19 10:05+00', 0);
 
 -- metrics: each with a type, as Prometheus reads them
 SELECT count(*) > 20 AS some, count(*) FILTER (WHERE line !~ '^(# (HELP washminute_\w+ .+\.|TYPE washminute_\w+ (gauge|counter|histogram))|washminute_\w+(\{(\w+="[^"]*",?)+\})? [0-9.e+-]+)$') AS odd

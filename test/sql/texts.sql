@@ -36,5 +36,5 @@ SELECT event, audience, locale FROM washminute_data.push_templates
  WHERE body LIKE '%, plural,%'
    AND NOT CASE locale WHEN 'ar' THEN body ~ 'one \{.*two \{.*few \{.*many \{.*other \{' ELSE body ~ 'one \{.*other \{' END;
 -- and what they say
-SELECT event, audience, locale, translate(washminute.fill_text(body, locale, '{"minutes": 30, "startsAt": "2027-03-04T09:05"}'), U&'\2068\2069', '<>') AS body
+SELECT event, audience, locale, translate(washminute.fill_text(body, locale, '{"minutes": 30, "startsAt": "2027-03-04T09:05", "total": 60}'), U&'\2068\2069', '<>') AS body
   FROM washminute_data.push_templates WHERE body LIKE '%{startsAt%' ORDER BY event COLLATE "C", audience, locale;

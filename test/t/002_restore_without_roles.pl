@@ -125,7 +125,7 @@ $new->stop;
 # with the roles, but all belongs to the superuser
 $new = washminute_node('ownerless', create => 0);
 $new->safe_psql('postgres', "CREATE ROLE $_") foreach map { "washminute_$_" }
-  qw(owner anon customer washman admin service);
+  qw(owner anon customer washman admin service gateway);
 $new->command_ok([ 'pg_restore', '--no-owner', '--exit-on-error', '-d', $new->connstr('postgres'), "$folder/custom.dump" ],
 	'ownerless: restored without an error');
 check_refusals($new, qr/^WM_OWNER_DIFFERS \{"table": "accounts"\}$/, 'ownerless');

@@ -32,6 +32,7 @@ is_query($standby, "SELECT washminute.washman_balance('w5')", '0.00', 'a balance
 is_query($standby, 'SELECT count(*) FROM washminute.check_invariants()', 0, 'the invariants can be checked');
 is_query($standby, "SELECT count(*) > 1 FROM washminute_data.washing_requests AS r,
   washminute.request_history(r.request_id) WHERE r.address = 'completed in cash'", 't', 'a history can be read');
+is_query($standby, "SELECT count(*) > 9 FROM washminute.missed_events('amina', 0)", 't', 'live events can be read that were missed');
 is_query(
 	$standby, qq{SET request.jwt.claims = '{"sub": "amina"}'; SET ROLE washminute_customer;
 	  SELECT count(*) > 9 FROM washminute_api.orders}, 't', 'a customer reads her orders');
@@ -52,6 +53,7 @@ my %commands = (
 	decline_request => "decline_request('$id', 'w9')",
 	cancel_request => "cancel_request('$id', 'amina')",
 	record_payment => "record_payment('$order', $total{unpaid}, 'x')",
+	emit => "emit('user-amina', 'x')",
 	settle_balance => "settle_balance('w9', 1, 'x')",
 	setup => 'setup()',
 	adopt => 'adopt()');

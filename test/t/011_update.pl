@@ -122,7 +122,7 @@ is_query(
 # A new installation beside it is the same.
 my $functions = <<'SQL';
 SELECT pg_get_functiondef(oid), proacl::text[] @> '{}', obj_description(oid, 'pg_proc') FROM pg_proc
- WHERE pronamespace = 'washminute'::regnamespace ORDER BY proname
+ WHERE pronamespace = 'washminute'::regnamespace ORDER BY proname, oid::regprocedure::text COLLATE "C"
 SQL
 $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 create_washminute($node, 'fresh');

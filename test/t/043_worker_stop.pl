@@ -108,8 +108,8 @@ my $epoch_before = epoch();
 my @starts;
 foreach my $life (0 .. 3)
 {
-	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity
-	  WHERE backend_type = 'washminute worker' AND pid <> $pid") if $life > 0;
+	query_becomes($node, "SELECT count(*) FROM pg_stat_activity
+	  WHERE backend_type = 'washminute worker' AND pid <> $pid", 1) if $life > 0;
 	my $row = $node->safe_psql('postgres', "SELECT pid, extract(epoch FROM backend_start), pg_terminate_backend(pid)
 	  FROM pg_stat_activity WHERE backend_type = 'washminute worker'");
 	($pid, $starts[$life]) = split(/\|/, $row);

@@ -242,7 +242,7 @@ my $waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND wait
 within($PostgreSQL::Test::Utils::timeout_default, sub {
 	$holder->query_until(qr/begun/, "BEGIN; UPDATE washminute_data.washmen SET status_changed_at = now() WHERE washman_id = 'w8';\n"
 		  . "NOTIFY x; SELECT 'begun';\nCOMMIT;\n");
-	$node->poll_query_until('postgres', "SELECT state = 'idle' OR wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $pid");
+	query_becomes($node, "SELECT state = 'idle' OR wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $pid", 't');
 	return $node->safe_psql('postgres', $waits) eq 't';
 }, 'a commit waits');
 $one->query_safe('BEGIN; SAVEPOINT a; ' . online('w3') . 'ROLLBACK TO a;');

@@ -63,10 +63,35 @@ within(30, sub { text_of('c_ar', 'reservationReminder') }, 'and so is his custom
 is(text_of('w_en', 'upcomingReservation'), '', 'who has another job then is not offered it');
 
 #
-# Stopped for long
+# Moved or cancelled, while messages wait
 #
 
 sql('SELECT washminute.cancel_request(request_id, customer_id) FROM washminute_data.washing_requests');
+sql("UPDATE washminute_data.lanes SET paused = true WHERE lane = 'push'");
+my %waiting;
+foreach my $fate ('stays', 'moved', 'cancelled')
+{
+	sql("SELECT washminute.set_clock('2027-03-01 15:00+00', 0); SELECT washminute.upsert_user('$fate', 'customer')");
+	$waiting{$fate} = sql("SELECT request_id FROM washminute.create_booking('$fate', '{exterior}', -7.61, 33.59, '$fate', 'cash', '2027-03-01 16:00+00')");
+}
+sql("SELECT washminute.set_clock('2027-03-01 15:31+00', 0), washminute.report_location('w_ar', -7.61, 33.59), washminute.report_location('w_en', -7.61, 33.59)");
+becomes($node, "SELECT count(DISTINCT data->>'requestId') FROM washminute_data.outbox WHERE event = 'upcomingReservation'", 3,
+	'three are offered, and the messages wait');
+sql("SELECT washminute.set_clock('2027-03-01 15:32+00', 0)");
+sql("SELECT washminute.reschedule_request('$waiting{moved}', 'moved', '2027-03-01 17:00+00'), washminute.cancel_request('$waiting{cancelled}', 'cancelled')");
+sql("SELECT washminute.notify_user('w_en', 'upcomingReservation', '{\"requestId\": \"anything\"}')");
+sql("UPDATE washminute_data.lanes SET paused = false WHERE lane = 'push'");
+becomes($node, "SELECT count(*) FROM washminute_data.outbox WHERE lane = 'push'", 0, 'they go');
+my @told = map { $_->{data}{requestId} // '' } grep { ($_->{data}{event} // '') eq 'upcomingReservation' } map { $expo->messages($expo->token($_)) } 'w_en', 'w_fr', 'w_ar';
+ok((grep { $_ eq $waiting{stays} } @told), 'one that stays as it was offered is told of');
+ok(!(grep { $_ eq $waiting{moved} || $_ eq $waiting{cancelled} } @told), 'one that was moved or cancelled meanwhile is not');
+ok((grep { $_ eq 'anything' } @told), 'whatever the data are');
+
+#
+# Stopped for long
+#
+
+sql('SELECT washminute.cancel_request(request_id, customer_id) FROM washminute_data.washing_requests WHERE status IN (\'pending\', \'accepted\')');
 my $late = sql("SELECT washminute.set_clock('2027-03-02 10:00+00', 0)") . sql(
 	"SELECT request_id FROM washminute.create_booking('c_fr', '{exterior}', -7.61, 33.59, 'Rue 1', 'cash', '2027-03-02 12:00+00')");
 $node->stop;

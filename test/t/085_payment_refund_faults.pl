@@ -68,6 +68,16 @@ becomes($node, $market->exceptions_query($sale), 'refund_unknown:open', 'no inqu
 is($naps->count_of($sale->{orderid}, 'reversal'), 1, 'and nothing is sent again');
 my @apart = ($sale->{orderid});
 
+# and the sale is denied meanwhile: what became of the part is a person's all the same
+$sale = $market->sell;
+$naps->modes({ call => 'status', mode => 'status_denied' }, { call => 'reversal', mode => 'answer_lost', times => 1 });
+$market->refund($sale, 20);
+becomes($node, $market->exceptions_query($sale) =~ s/ORDER BY since/ORDER BY kind/r, 'refund_unknown:open success_contradicted:open', 'denied while a refund is unknown: a person is told of both');
+$market->is_now($sale, 'on_hold succeeded paid reversal:unknown:20.00', 'denied while a refund is unknown: both stay as they are');
+$naps->modes;
+becomes($node, $market->exceptions_query($sale) =~ s/ORDER BY since/ORDER BY kind/r, 'refund_unknown:open success_contradicted:evidence', 'approved again: of the refund alone nobody knows');
+push @apart, $sale->{orderid};
+
 #
 # Refunds
 #
@@ -116,6 +126,17 @@ $market->refund($sale, 30);
 $market->becomes($sale, 'partially_refunded captured paid refund:accepted:10.00 refund:unknown:20.00 requested:30.00', 'and the third waits for that');
 is(join(' ', @{ $naps->book($sale->{orderid})->{refunds}{amounts} }), '10.00 20.00', 'nothing was sent twice');
 push @apart, $sale->{orderid};
+
+# but nor does it come of a reversal: the first refund after one is what it tells of
+$sale = $market->sell;
+$market->refund($sale, 10);
+$market->becomes($sale, 'partially_refunded succeeded paid reversal:reversed:10.00', 'a part is reversed');
+$naps->capture($sale->{orderid});
+$naps->once('refund', 'refund_answer_lost');
+$market->cancel($sale);
+$market->becomes($sale, sprintf('refunded captured refunded reversal:reversed:10.00 refund:accepted:%.2f', $sale->{total} - 10),
+	'of the rest, which is refunded, the answer is lost: an inquiry sees it');
+is($naps->book($sale->{orderid})->{refunds}{count}, 1, 'sent once');
 
 # what is left open is what the gateway told nobody of
 is_query($node, "SELECT string_agg(DISTINCT r.status || ' ' || COALESCE(f.kind, 'none'), ', ') FROM washminute_data.refunds AS r

@@ -111,7 +111,7 @@ becomes_true($node, "SELECT confirmed_at IS NOT NULL FROM washminute_data.paymen
 $market->cancel($sale);
 $market->becomes($sale, "refunded reversed refunded reversal:reversed:$sale->{total}", 'cancelled: it goes back');
 
-foreach my $mode (qw(declined cvv_wanted))
+foreach my $mode (qw(declined cvv_wanted card_expired))
 {
 	$naps->once('authorization', $mode);
 	$sale = click($visa);
@@ -130,9 +130,13 @@ $naps->once('authorization', 'challenge');
 $sale = $market->await_link(click($visa));
 like($sale->{link}, qr{/acs/\w+$}, 'challenge: the link is the bank\'s');
 $market->is_now($sale, 'processing awaiting pending', 'challenge: code 00 is no success');
+# an inquiry might be faster
+$market->sql(q{UPDATE washminute_data.lanes SET paused = true WHERE lane = 'payment'});
+becomes($node, q{SELECT count(*) FROM washminute_data.outbox WHERE lane = 'payment' AND state = 'inflight'}, 0, 'challenge: the lane is paused');
 my $visit = $market->pay($sale);
 $market->is_now($sale, 'processing awaiting pending', 'challenge: passed, of which the browser alone tells');
 like($market->visit($visit->{redirect}), qr/status=pending/, 'challenge: it comes back');
+$market->sql(q{UPDATE washminute_data.lanes SET paused = false WHERE lane = 'payment'});
 $market->becomes($sale, 'paid succeeded paid', 'challenge: and an inquiry knows');
 is(authorizations($sale), 1, 'challenge: it was sent once');
 
@@ -177,6 +181,15 @@ foreach my $effect (0, 1)
 	push @nowhere, $sale unless $effect;
 	is(authorizations($sale), 1, 'authorization code_96: it was sent once');
 }
+# the gateway has the order, and no authorization of it: once the switch has had its time nothing can come of it any more
+$naps->once('authorization', 'row_only');
+$sale = click($visa);
+$market->becomes($sale, 'processing unknown pending', 'authorization row_only: nobody knows');
+$market->becomes($sale, 'requires_payment expired pending', 'authorization row_only: ten minutes later it has come to nothing', 60);
+is($market->sql($market->exceptions_query($sale)), 'none', 'authorization row_only: and nobody has to look at it');
+$market->await_link($market->begin($sale));
+$market->pay($sale);
+$market->is_now($sale, 'paid expired,succeeded paid', 'authorization row_only: the page takes another card');
 $naps->once('authorization', 'token_expired');
 $sale = click($visa);
 $market->becomes($sale, 'paid succeeded paid', 'authorization token_expired: paid by the next session');
@@ -235,12 +248,17 @@ is(cards_of('amina'), 'visa 1111', 'a card that was removed can be saved anew');
 # What nobody knows
 #
 
-$market->hurry(3600, '25 hours');
 foreach my $lost (@nowhere)
 {
-	becomes($node, $market->exceptions_query($lost), 'attempt_unknown:open', 'a charge of which the gateway cannot tell for a day is a person\'s');
+	becomes($node, $market->exceptions_query($lost), 'attempt_unknown:open', 'a charge of which the gateway cannot tell for ten minutes is a person\'s');
 	is(authorizations($lost), 1, 'and was sent once');
 }
+my $last = $nowhere[-1];
+$market->sql("SELECT washminute.upsert_user('boss', 'admin');
+  SELECT washminute.resolve_exception(exception_id, 'boss', 'not_charged', 'as the portal says') FROM washminute_data.payment_exceptions WHERE payment_id = '$last->{payment}'");
+$market->await_link($market->begin($last));
+$market->pay($last);
+$market->is_now($last, 'paid expired,succeeded paid', 'who decides: then the page takes another card');
 $market->hurry(1);
 $market->is_sound(secrets => [ @tokens, $market->sql('SELECT token FROM washminute_data.cards WHERE token IS NOT NULL') ]);
 $node->stop;

@@ -112,6 +112,7 @@ within(60, sub { $naps->book($late->{orderid})->{statusAsked} > $asked }, 'which
 # Statements
 #
 
+$market->hurry(300, '39 hours');			# early in a day, which is to last
 my $today = today();
 my @sales = map { $market->sell } 1 .. 5;
 $naps->capture;

@@ -25,7 +25,7 @@ sub now_is
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET $name = '$value'");
 	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-	return $node->poll_query_until('postgres', "SELECT current_setting('$name') = '$value'");
+	return query_becomes($node, "SELECT current_setting('$name')", $value);
 }
 
 #
@@ -172,24 +172,48 @@ sub provider
 my $jwks = "$folder/jwks.json";
 append_to_file("$folder/own.json", encode_json({ keys => [ { kty => 'oct', k => encode_base64url($Rest::SECRET), kid => 'own' } ] }));
 
+# What tells PostgREST writes down that it was told.
+mkdir("$folder/bin");
+append_to_file("$folder/bin/psql", "#!/bin/bash\n[[ -e $folder/deaf ]] && exit 2\necho told >> $folder/told\nPATH=\${PATH#*:} exec psql \"\$\@\"\n");
+chmod(0755, "$folder/bin/psql");
+
 sub refresh
 {
+	local $ENV{PATH} = "$folder/bin:$ENV{PATH}";
 	return IPC::Run::run([ "$FindBin::RealBin/../../src/gateway/rest/jwks-refresh", "https://localhost:$port/jwks", $jwks, "$folder/own.json",
 			'-d', $node->connstr('postgres') ], '<', \'', '>', '/dev/null', '2>', '/dev/null');
 }
 
-# How a reading with that token ends, at a server that has read the keys anew.
+sub told
+{
+	my $count = -e "$folder/told" ? () = slurp_file("$folder/told") =~ /told/g : 0;
+	return $count;
+}
+
+sub read_from
+{
+	my ($rest, $token) = @_;
+
+	return $rest->get('/me', Authorization => "Bearer $token")->{status};
+}
+
+# How a reading with that token ends, at servers that have read the keys anew: what they answer.
 sub read_by
 {
 	my ($token) = @_;
+	my %statuses = map { read_from($_, $token) => 1 } Rest->start($node, '--jwks', $jwks),
+	  Rest::real_program() ? Rest->start_real($node, jwks => $jwks) : ();
 
-	return Rest->start($node, '--jwks', $jwks)->get('/me', Authorization => "Bearer $token")->{status};
+	return join(' ', sort keys %statuses);
 }
 
 my $claims = encode_json({ iss => 'https://cognito-idp.example/pool', sub => 'amina', client_id => 'app', token_use => 'access', 'cognito:groups' => ['Europe'] });
 my $by_one = provider('/sign', '--data-urlencode', 'kid=one', '--data-urlencode', "claims=$claims");
 my $by_two = provider('/sign', '--data-urlencode', 'kid=two', '--data-urlencode', "claims=$claims");
 ok(refresh(), 'keys are fetched');
+is(told(), 1, 'and PostgREST told of them');
+ok(refresh() && told() == 1, 'not again where they are the same');
+my $running = Rest::real_program() && Rest->start_real($node, jwks => $jwks);
 is(read_by($by_one), 200, 'a token signed by the provider is taken');
 is(read_by(hs256(%amina)), 200, 'so is one signed by our own key');
 is(read_by($by_one =~ s/.{20}$/'A' x 20/er), 401, 'one with another signature is not');
@@ -197,9 +221,28 @@ provider('/rotate');
 my $before = slurp_file($jwks);
 my $by_three = provider('/sign', '--data-urlencode', 'kid=three', '--data-urlencode', "claims=$claims");
 is(read_by($by_three), 401, 'nor one of a key that is not known yet');
-ok(refresh(), 'keys are fetched anew');
+append_to_file("$folder/deaf", '');
+ok(!refresh() && slurp_file($jwks) ne $before && told() == 1, 'keys are fetched anew, but PostgREST cannot be told');
+ok(!refresh() && told() == 1, 'nor the next time');
+unlink("$folder/deaf");
+ok(refresh() && told() == 2, 'it is told once it can be, though the keys are the same');
 is(read_by($by_three), 200, 'then it is');
 is(read_by($by_one), 401, 'and one of a key that is gone is not');
+SKIP:
+{
+	skip('no PostgREST', 2) unless $running;
+	within(60, sub { read_from($running, $by_three) == 200 }, 'PostgREST, which ran all the time, has read the new keys');
+	is(read_from($running, $by_one), 401, 'and forgotten those that are gone');
+}
+my $own = slurp_file("$folder/own.json");
+foreach my $content ('', '{"k": 1}', undef)
+{
+	$before = slurp_file($jwks);
+	unlink("$folder/own.json");
+	append_to_file("$folder/own.json", $content) if defined $content;
+	ok(!refresh() && slurp_file($jwks) eq $before, 'all keys stay where the own ones are ' . ($content // 'not there'));
+}
+append_to_file("$folder/own.json", $own) unless -s "$folder/own.json";
 foreach my $answer ('', 'oops', '{}', '{"keys": []}', '{"keys": [{"kty": "oct", "kid": "x", "k": "eA"}]}')
 {
 	$before = slurp_file($jwks);

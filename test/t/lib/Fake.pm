@@ -14,6 +14,7 @@ use FindBin;
 use HTTP::Tiny;
 use IPC::Run;
 use JSON::PP;
+use Scalar::Util qw(weaken);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -29,6 +30,7 @@ sub launch
 	$self->{process} = IPC::Run::start(
 		[ 'node', "$FindBin::RealBin/../fakes/$script", @options ],
 		'<', \$self->{stdin}, '>', \$self->{stdout}, '2>', \$self->{stderr}, $self->{timer});
+	$self->runs;
 	$self->{process}->pump until $self->{stdout} =~ /^listening on (\d+)$/m || !$self->{process}->pumpable;
 	$self->{stdout} =~ /^listening on (\d+)$/m or croak "$script did not start: $self->{stderr}";
 	# the time is for the start alone
@@ -39,14 +41,33 @@ sub launch
 	return $self;
 }
 
+my @running;
+
+# Its process is there: it ends with the test.
+sub runs
+{
+	my ($self) = @_;
+
+	push @running, $self;
+	weaken($running[-1]);
+	return $self;
+}
+
 # Forcibly, since a test that dies has no time to wait.
 sub DESTROY
 {
 	my ($self) = @_;
+	my $process = delete $self->{process};
 
 	local ($?, $@, $!);
-	$self->{process}->kill_kill(grace => 1) if $self->{process} && $self->{owner} == $$;
+	$process->kill_kill(grace => 1) if $process && $self->{owner} == $$;
 	return;
+}
+
+# Later objects go in no order, and the handle of the process may be gone before what it is of.
+END
+{
+	$_->DESTROY foreach grep { defined } @running;
 }
 
 sub port

@@ -256,7 +256,7 @@ use HTTP::Tiny;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Washminute qw(washminute_node create_washminute signing_key noon people is_query log_since within);
+use Washminute qw(washminute_node create_washminute signing_key noon people is_query query_becomes log_since within);
 
 # Naps::Market->start(NAPS, options of washminute_node, washmen => COUNT): a cluster with
 # people, whose card payments go to that gateway, and the door to it.
@@ -267,7 +267,7 @@ sub start
 	my $conf = delete $option{conf} // '';
 	my $self = bless({ naps => $naps, keys => 0 }, $class);
 
-	$self->{node} = washminute_node('main', %option, start => 0);
+	$self->{node} = washminute_node(delete $option{name} // 'main', %option, start => 0);
 	$self->{door} = Naps::Door->start($self->{node});
 	$self->{key_file} = signing_key();
 	$self->{credentials_file} = $self->secret_file(encode_json($naps->credentials));
@@ -438,12 +438,9 @@ SQL
 sub becomes
 {
 	my ($self, $sale, $expected, $name, $seconds) = @_;
-	my $query = $self->state_query($sale);
-	my $got = '';
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return within($seconds // $PostgreSQL::Test::Utils::timeout_default, sub { ($got = $self->sql($query)) eq $expected }, $name)
-	  || diag("it is \"$got\", not \"$expected\"");
+	return ok(query_becomes($self->{node}, $self->state_query($sale), $expected, undef, $seconds), $name);
 }
 
 # A test: how it stands now.

@@ -56,6 +56,7 @@ sub start
 
 	foreach my $change (
 		[ qr/server 127\.0\.0\.1:3000;/, "server 127.0.0.1:" . $rest->port . ';' ],
+		[ qr/server 127\.0\.0\.1:3100;/, 'server 127.0.0.1:' . ($rest->{gateway_port} // $self->{plain_port}) . ';' ],
 		[ qr/listen 80;/, "listen 127.0.0.1:$self->{plain_port};" ],
 		[ qr/listen 443 ssl http2;/, "listen 127.0.0.1:$self->{port} ssl http2;" ],
 		[ qr{/etc/letsencrypt/live/api\.example\.ma/fullchain\.pem}, "$folder/certificates/good.pem" ],
@@ -66,7 +67,7 @@ sub start
 		my ($from, $to) = @$change;
 		$changed++ if $site =~ s/$from/$to/g;
 	}
-	croak "$SITE is not as this test knows it" if $changed != 7;
+	croak "$SITE is not as this test knows it" if $changed != 8;
 	append_to_file("$folder/nginx.conf", <<CONF);
 daemon off;
 worker_processes 1;
@@ -84,6 +85,7 @@ CONF
 	$self->{node} = $rest->{node};
 	$self->{process} = IPC::Run::start([ program(), '-p', $folder, '-c', "$folder/nginx.conf", '-e', "$folder/start.log" ],
 		'<', \$self->{stdin}, '>', \$self->{stdout}, '2>', \$self->{stderr});
+	$self->runs;
 	my $http = HTTP::Tiny->new(max_redirect => 0, no_proxy => '127.0.0.1');
 	for (1 .. 600)
 	{

@@ -71,7 +71,7 @@ sub real_program
 	return $found;
 }
 
-# Rest->start_real(NODE): PostgREST itself.
+# Rest->start_real(NODE, jwks => FILE): PostgREST itself, which takes tokens of those keys.
 sub start_real
 {
 	my ($class, $node, %option) = @_;
@@ -80,13 +80,15 @@ sub start_real
 	my $conf = PostgreSQL::Test::Utils::tempdir . '/postgrest.conf';
 	my $uri = 'postgresql://' . "/postgres?host=" . $node->host . '&port=' . $node->port . "&user=$AUTHENTICATOR";
 
+	my $secret = defined $option{jwks} ? "\@$option{jwks}" : $SECRET;
+
 	make_authenticator($node);
 	append_to_file($conf, <<CONF);
 db-uri = "$uri"
 db-schemas = "washminute_api"
 db-anon-role = "washminute_anon"
 db-pre-request = "washminute.pre_request"
-jwt-secret = "$SECRET"
+jwt-secret = "$secret"
 server-host = "127.0.0.1"
 server-port = $port
 admin-server-port = $admin_port
@@ -94,14 +96,16 @@ CONF
 	my $self = bless({ owner => $$, script => 'postgrest', port => $port, scheme => 'http', node => $node,
 		name => 'PostgREST', stdin => '', stdout => '', stderr => '' }, $class);
 	$self->{process} = IPC::Run::start([ $program, $conf ], '<', \$self->{stdin}, '>', \$self->{stdout}, '2>', \$self->{stderr});
+	$self->runs;
 	$self->{http} = HTTP::Tiny->new(timeout => 30, no_proxy => '127.0.0.1');
 	for (1 .. 600)
 	{
-		last if $self->{http}->get("http://127.0.0.1:$admin_port/ready")->{status} == 200;
+		return $self if $self->{http}->get("http://127.0.0.1:$admin_port/ready")->{status} == 200;
+		last unless $self->{process}->pumpable;
 		$self->{process}->pump_nb;
 		usleep(100_000);
 	}
-	return $self;
+	croak "PostgREST did not start: $self->{stderr}";
 }
 
 # All that there are here: the stand-in always, and PostgREST where it is.

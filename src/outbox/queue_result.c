@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue_result.c
+ *		The worker's side of the outbox: what became of rows that were claimed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/timestamp.h"
+
+#include "base/array.h"
+#include "base/compat.h"
+#include "base/statement.h"
+#include "outbox/queue.h"
+
+static Statement delete_done = {
+	"DELETE FROM washminute_data.outbox"
+	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
+	2, {INT8ARRAYOID, INT8OID}
+};
+
+static Statement update_failed = {
+	"UPDATE washminute_data.outbox AS o"
+	"   SET state = CASE WHEN r.outcome = 3 THEN 'dead' ELSE 'queued' END,"
+	"       attempts = o.attempts - CASE WHEN r.outcome = 2 THEN 1 ELSE 0 END,"
+	"       due_at = CASE WHEN r.outcome = 3 THEN NULL ELSE r.due_at END, last_error = r.error, failed_at = $6"
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	"                  pg_catalog.unnest($4)) AS r (outbox_id, outcome, due_at, error)"
+	" WHERE o.outbox_id = r.outbox_id AND o.state = 'inflight' AND o.epoch = $5",
+	6, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID}
+};
+
+StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
+				 "update_failed names them by number");
+
+static Statement lock_results = {
+	"SELECT FROM washminute_data.outbox WHERE outbox_id = ANY ($1) FOR UPDATE NOWAIT",
+	1, {INT8ARRAYOID}
+};
+
+void
+QueueRecord(const QueueResult *results, int count, int64 epoch)
+{
+	Datum	   *done = palloc(count * sizeof(Datum));
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Datum	   *outcomes = palloc(count * sizeof(Datum));
+	Datum	   *due = palloc(count * sizeof(Datum));
+	const char **errors = palloc(count * sizeof(char *));
+	int			done_count = 0;
+	int			failed_count = 0;
+	Arguments	arguments = {0};
+
+	for (int i = 0; i < count; i++)
+	{
+		if (results[i].outcome == OUTCOME_DONE)
+		{
+			done[done_count++] = Int64GetDatum(results[i].outbox_id);
+			continue;
+		}
+		ids[failed_count] = Int64GetDatum(results[i].outbox_id);
+		outcomes[failed_count] = Int64GetDatum(results[i].outcome);
+		due[failed_count] = TimestampTzGetDatum(results[i].due_at);
+		errors[failed_count++] = results[i].error;
+	}
+	if (done_count > 0)
+	{
+		ArgumentDatum(&arguments, FixedArray(done, done_count, INT8OID));
+		ArgumentDatum(&arguments, Int64GetDatum(epoch));
+		StatementRun(&delete_done, &arguments);
+	}
+	if (failed_count > 0)
+	{
+		arguments.count = 0;
+		ArgumentDatum(&arguments, FixedArray(ids, failed_count, INT8OID));
+		ArgumentDatum(&arguments, FixedArray(outcomes, failed_count, INT8OID));
+		ArgumentDatum(&arguments, FixedArray(due, failed_count, TIMESTAMPTZOID));
+		ArgumentDatum(&arguments, TextArray(errors, failed_count));
+		ArgumentDatum(&arguments, Int64GetDatum(epoch));
+		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
+		StatementRun(&update_failed, &arguments);
+	}
+}
+
+void
+QueueLock(const QueueResult *results, int count)
+{
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Arguments	arguments = {0};
+
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(results[i].outbox_id);
+	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
+	StatementRun(&lock_results, &arguments);
+}
