@@ -26,6 +26,7 @@ my $BOOKED = $REQUESTS + $DRIVER_ROUNDS + $GREEDY_ROUNDS + $CLIENTS;
 my $MAX_FAILED = 0.0005;    # of all calls, with 40001
 
 my $node = washminute_node('main', conf => <<'CONF');
+washminute.lock_timeout = '1min'	# a loaded machine is slow, not wrong
 max_connections = 120
 log_statement = none
 log_min_messages = log		# no line for each refusal

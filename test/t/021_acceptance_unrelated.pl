@@ -1,12 +1,14 @@
 # Unrelated acceptances do not disturb each other: 32 pgbench clients, each with
-# washmen of its own, 500 in all, accept requests that only they try to get.  A
+# washmen of its own, 160 in all, accept requests that only they try to get.  A
 # range read over what other acceptances write, a counter that they share, or an
 # update that touches an index page would fail many of them with 40001.
 #
-# Then the same while a transaction that does nothing holds a snapshot, which keeps old
+# Then the same while a transaction that has written holds a snapshot, which keeps old
 # versions of rows from being pruned.  So the pages fill, and updates write the indexes:
 # if an acceptance held a predicate lock on an index page where others have their rows,
-# many would fail now.
+# many would fail now.  And PostgreSQL forgets no acceptance that has ended since, has
+# room for ten times as many as connections, and then knows of the oldest ones but that
+# they were: who comes upon a version of a row that one of them wrote would fail.
 #
 # And at last, with that snapshot held still, where each transaction publishes its live events
 # itself: who else was offered the request is read in the acceptance then.
@@ -23,14 +25,15 @@ use Test::More;
 use Washminute;
 
 my $CLIENTS = 32;
-my $WASHMEN = 500;
+my $WASHMEN = 160;          # so that each has several jobs one after the other
 my $OFFERS = 16;
 my $ROUNDS = 75;            # acceptances of each client, in each part
 my $DIRECT = 20;           # and in the last one
 my $MAX_FAILED = 0.001;     # of all acceptances, with 40001 or a deadlock
 
 my $node = washminute_node('main', conf => <<'CONF');
-max_connections = 120
+washminute.lock_timeout = '1min'
+max_connections = 40		# few acceptances to be remembered, see above
 log_statement = none
 autovacuum = off			# so that the pages fill
 CONF
@@ -73,13 +76,18 @@ sub run_script
 		  . $sql);
 	$node->run_log(
 		[
-			'pgbench', '--no-vacuum', '--failures-detailed', '--max-tries=1', '-M', 'prepared',
+			'pgbench', '--no-vacuum', '--failures-detailed', '--verbose-errors', '--max-tries=1', '-M', 'prepared',
 			'-c', $CLIENTS, '-j', 2, '-D', "round=$first", @options,
 			'-f', "$folder/$name.sql", 'postgres'
 		],
 		'>', \$out, '2>', \$err);
 	is("$?|" . ($err =~ /abort/i ? 'aborted' : ''), '0|', "$name: no client gave up") or diag(substr($err, 0, 500));
 	note($out);
+	note(grep { /ERROR|DETAIL/ } split(/^/, $err));
+
+	# by then their statistics are in
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgbench'")
+	  or die 'the clients have ended, their sessions have not';
 	return $out;
 }
 
@@ -126,7 +134,6 @@ sub index_writes
 {
 	my ($table) = @_;
 
-	$node->safe_psql('postgres', 'SELECT pg_stat_force_next_flush()');
 	return $node->safe_psql('postgres',
 		"SELECT n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = 'washminute_data' AND relname = '$table'");
 }
@@ -137,13 +144,15 @@ cmp_ok($failed, '<=', $MAX_FAILED * $CLIENTS * $ROUNDS, 'at most 0.1 % failed to
 is(completed(), $CLIENTS * $ROUNDS - $failed, 'all others were accepted and completed');
 
 my $idle = $node->background_psql('postgres');
-$idle->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM herd.requests');
+$idle->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*), pg_current_xact_id() FROM herd.requests');
 my %before = map { $_ => index_writes($_) } qw(washing_requests accounts);
 ($serialization, $deadlocks) = acceptances($ROUNDS, $ROUNDS);
 is("$serialization|$deadlocks", '0|0', 'with a snapshot held: none failed to serialize or met a deadlock');
 is(completed(), 2 * $CLIENTS * $ROUNDS - $failed, 'with a snapshot held: all were accepted and completed');
 
 # it was as hard as it was meant to be
+is_query($node, "SELECT blks_zeroed > 0 FROM pg_stat_slru WHERE name = 'Serial'", 't',
+	'with a snapshot held: acceptances were forgotten');
 foreach my $table (sort keys %before)
 {
 	my $others = index_writes($table) - $before{$table};
@@ -151,6 +160,9 @@ foreach my $table (sort keys %before)
 	cmp_ok($others, '>', $CLIENTS, "with a snapshot held: $others updates of $table wrote the indexes");
 }
 
+# the worker would hold them up
+becomes($node, "SELECT count(*) FROM washminute_data.outbox WHERE lane = 'realtime' AND state = 'queued' AND due_at IS NULL", 0,
+	'the live events so far are published');
 $node->safe_psql('postgres', 'ALTER SYSTEM SET washminute.realtime_mode TO direct');
 $node->reload;
 becomes($node, 'SHOW washminute.realtime_mode', 'direct', 'live events are published by the acceptances');

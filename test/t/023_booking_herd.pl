@@ -14,7 +14,7 @@ my $CLIENTS = 16;
 my $CALLS = 200;    # of each client
 my $KEYS = 100;     # of each of the two customers
 
-my $node = washminute_node('main', conf => "log_statement = none\n");
+my $node = washminute_node('main', conf => "washminute.lock_timeout = '1min'\nlog_statement = none\n");
 
 $node->safe_psql('postgres', one_wave() . <<'SQL');
 SELECT washminute.set_clock('2030-01-07 12:00+00', 0);
