@@ -1,18 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * keyed_row.c
- *		Rows looked up by primary key, and updated, without locking the index.
+ *		Rows looked up by primary key, and updated, without predicate locks.
  *
- * The index is scanned with a snapshot that is not MVCC, for which PostgreSQL
- * takes no predicate locks; what it leads to is then fetched with the latest
- * snapshot, which shows one version of a row, at most, however it is being
- * changed meanwhile, and locks that version as a statement would.
+ * The row's present version is read without a snapshot's rules (SnapshotSelf), for
+ * which PostgreSQL takes no predicate locks, neither on the index nor on the row, and
+ * does not ask who wrote the versions before.  A serializable transaction needs
+ * neither: whoever changes such a row holds a lock of ours (lock.h), and most are not
+ * serializable.  It would pay for both.  Of transactions that have ended PostgreSQL
+ * forgets nothing while any that has written goes on: their locks fill its memory, and
+ * from some number on it takes whoever comes upon their versions for concurrent with
+ * them, which is 40001 however long ago they ended.
  *
- * The version that is present is looked for first, and then fetched by itself: the
- * latest snapshot would have all versions before it looked at, and who wrote them.
- * Where a transaction that has written goes on for long, PostgreSQL remembers of old
- * serializable ones no more than that they were, and takes whoever comes upon their
- * versions for concurrent with them: 40001, however long ago they ended.
+ * A row whose new version lies on another page can be missed while its change is
+ * being committed.  So one that was not found is looked for by the latest snapshot,
+ * which shows one version, at most, however the row is being changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,7 +79,7 @@ BeginScan(Relation relation, Relation index, const Datum *key, int count)
 	return scan;
 }
 
-/* Fetch the version of the row that the snapshot shows, by way of those before it. */
+/* Fetch the version of the row that the snapshot shows. */
 static bool
 FetchVisible(IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
 {
@@ -92,18 +94,6 @@ FetchVisible(IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
 			return true;
 	}
 	return false;
-}
-
-/* The same for the version that is present, which may have ceased to be meanwhile. */
-static bool
-FetchPresent(Relation relation, IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
-{
-	ItemPointerData place;
-
-	if (!FetchVisible(scan, SnapshotSelf, slot))
-		return false;
-	place = slot->tts_tid;
-	return table_tuple_fetch_row_version(relation, &place, snapshot, slot);
 }
 
 static void
@@ -131,24 +121,24 @@ KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 	Relation	relation = OpenTable(table);
 	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	Snapshot	snapshot;
 	IndexScanDesc scan;
 	bool		found;
 
 	/* this transaction's own writes are to be seen */
 	CommandCounterIncrement();
 	scan = BeginScan(relation, index, key, IndexRelationGetNumberOfKeyAttributes(index));
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	found = FetchPresent(relation, scan, snapshot, slot);
+	found = FetchVisible(scan, SnapshotSelf, slot);
 	if (!found)
 	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+
 		index_rescan(scan, NULL, 0, NULL, 0);
 		found = FetchVisible(scan, snapshot, slot);
+		UnregisterSnapshot(snapshot);
 	}
 	if (found)
 		CopyColumns(table, relation, slot, row);
 	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	table_close(relation, NoLock);

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * keyed_row.h
- *		Rows looked up by primary key, and updated, without locking the index.
+ *		Rows looked up by primary key, and updated, without predicate locks.
  *
  * A serializable transaction that looks up a row by an index leaves a predicate
  * lock on the index page, which hundreds of rows share; an update of any of them
  * that finds no room in its heap page writes that page.  Two commands that have
  * nothing in common can so fail each other with 40001.  What advisory locks keep
- * apart is therefore read here: the row is locked, the index is not.
+ * apart is therefore read here, and leaves no such lock.
  *
- * So a row that is *not* there is not locked either.  Who decides by that holds a
- * lock of lock.h under which nobody else adds it.
+ * So neither a row nor that there is none is kept as it is by having been read.  Who
+ * decides by it holds a lock of lock.h under which nobody else changes or adds it.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,14 +40,14 @@ typedef struct KeyedRow
 } KeyedRow;
 
 /*
- * Read the row with that key on the latest snapshot; false where there is none.
+ * Read the row with that key as it is at this moment; false where there is none.
  * The caller needs the rights that a SELECT of all rows needs.
  */
 extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row);
 
 /*
- * Read all rows whose key begins with so many values (KeyedRow *), as they are at this
- * moment, for what decides nothing: not even the rows are locked.
+ * Read all rows whose key begins with so many values (KeyedRow *), for what decides
+ * nothing: one that is being changed at this moment can be missed.
  */
 extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 

@@ -75,6 +75,21 @@ static const KeyedTable requests = {
 	}
 };
 
+/* All that a look needs, see RequestLook. */
+enum LookColumn
+{
+	LOOK_STATUS,
+	LOOK_WASHMAN
+};
+
+static const KeyedTable looks = {
+	"washing_requests",
+	{
+		[LOOK_STATUS] = "status",
+		[LOOK_WASHMAN] = "washman_id"
+	}
+};
+
 enum OrderColumn
 {
 	ORDER_PAYMENT_METHOD,
@@ -213,6 +228,20 @@ RequestRequireOpen(const Request *request, const char *washman_id)
 	JsonBool(&facts, "byYou", request->washman_id != NULL &&
 			 strcmp(request->washman_id, washman_id) == 0);
 	ErrorRaise(WM_ALREADY_ACCEPTED, JsonClose(&facts));
+}
+
+void
+RequestLook(const pg_uuid_t *request_id, const char *washman_id)
+{
+	Datum		key = UUIDPGetDatum(request_id);
+	KeyedRow	row;
+	Request		request = {0};
+
+	if (!KeyedRowRead(&looks, &key, &row))
+		ErrorRaise(WM_REQUEST_NOT_FOUND, NULL);
+	request.status = KeyedText(&row, LOOK_STATUS);
+	request.washman_id = KeyedText(&row, LOOK_WASHMAN);
+	RequestRequireOpen(&request, washman_id);
 }
 
 /* The event that a move records; raises where the move is not allowed. */

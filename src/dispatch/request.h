@@ -65,6 +65,9 @@ extern bool RequestHasEnded(const Request *request);
 /* Raise unless the request can still be had by this washman. */
 extern void RequestRequireOpen(const Request *request, const char *washman_id);
 
+/* The same for one that is neither locked nor read: cheap, for those who come too late. */
+extern void RequestLook(const pg_uuid_t *request_id, const char *washman_id);
+
 /*
  * Move a locked request to another status, if its transitions have a row for
  * that, else WM_ILLEGAL_TRANSITION.  Records the event of that row, with
