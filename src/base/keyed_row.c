@@ -3,18 +3,18 @@
  * keyed_row.c
  *		Rows looked up by primary key, and updated, without predicate locks.
  *
- * The row's present version is read without a snapshot's rules (SnapshotSelf), for
- * which PostgreSQL takes no predicate locks, neither on the index nor on the row, and
- * does not ask who wrote the versions before.  A serializable transaction needs
- * neither: whoever changes such a row holds a lock of ours (lock.h), and most are not
- * serializable.  It would pay for both.  Of transactions that have ended PostgreSQL
- * forgets nothing while any that has written goes on: their locks fill its memory, and
- * from some number on it takes whoever comes upon their versions for concurrent with
- * them, which is 40001 however long ago they ended.
+ * All versions of the row are fetched (SnapshotAny), and the latest snapshot is asked of
+ * each whether it shows it: one, at most, however the row is being changed.  For scans
+ * of this kind PostgreSQL takes no predicate locks, neither on the index nor on the row,
+ * and does not ask who wrote the versions that are not shown.
  *
- * A row whose new version lies on another page can be missed while its change is
- * being committed.  So one that was not found is looked for by the latest snapshot,
- * which shows one version, at most, however the row is being changed.
+ * A serializable transaction needs neither: whoever changes such a row holds a lock of
+ * ours (lock.h), or changes what may as well change a moment later, as a washman's
+ * status and a user's block; and most of them are not serializable.  It would pay for
+ * both.  Of transactions that have ended PostgreSQL forgets nothing while any that has
+ * written goes on: their locks fill its memory, and from some number on it takes whoever
+ * comes upon their versions for concurrent with them, which is 40001 however long ago
+ * they ended.
  *
  *-------------------------------------------------------------------------
  */
@@ -74,14 +74,14 @@ BeginScan(Relation relation, Relation index, const Datum *key, int count)
 		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, type,
 							   index->rd_indcollation[i], get_opcode(equal), key[i]);
 	}
-	scan = compat_index_beginscan(relation, index, SnapshotSelf, count);
+	scan = compat_index_beginscan(relation, index, SnapshotAny, count);
 	index_rescan(scan, scan_keys, count, NULL, 0);
 	return scan;
 }
 
-/* Fetch the version of the row that the snapshot shows. */
+/* Fetch the version that the snapshot shows of the next row that has one. */
 static bool
-FetchVisible(IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
+FetchVisible(Relation relation, IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
 {
 	ItemPointer place;
 
@@ -89,9 +89,10 @@ FetchVisible(IndexScanDesc scan, Snapshot snapshot, TupleTableSlot *slot)
 	{
 		bool		again = false;
 
-		if (table_index_fetch_tuple(scan->xs_heapfetch, place, snapshot, slot,
-									&again, NULL))
-			return true;
+		/* versions that share an entry of the index come one after the other */
+		while (table_index_fetch_tuple(scan->xs_heapfetch, place, SnapshotAny, slot, &again, NULL))
+			if (table_tuple_satisfies_snapshot(relation, slot, snapshot))
+				return true;
 	}
 	return false;
 }
@@ -121,24 +122,19 @@ KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 	Relation	relation = OpenTable(table);
 	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	Snapshot	snapshot;
 	IndexScanDesc scan;
 	bool		found;
 
 	/* this transaction's own writes are to be seen */
 	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = BeginScan(relation, index, key, IndexRelationGetNumberOfKeyAttributes(index));
-	found = FetchVisible(scan, SnapshotSelf, slot);
-	if (!found)
-	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-
-		index_rescan(scan, NULL, 0, NULL, 0);
-		found = FetchVisible(scan, snapshot, slot);
-		UnregisterSnapshot(snapshot);
-	}
+	found = FetchVisible(relation, scan, snapshot, slot);
 	if (found)
 		CopyColumns(table, relation, slot, row);
 	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	table_close(relation, NoLock);
@@ -152,11 +148,13 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	List	   *rows = NIL;
+	Snapshot	snapshot;
 	IndexScanDesc scan;
 
 	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = BeginScan(relation, index, key, count);
-	while (FetchVisible(scan, SnapshotSelf, slot))
+	while (FetchVisible(relation, scan, snapshot, slot))
 	{
 		KeyedRow   *row = palloc(sizeof(KeyedRow));
 
@@ -165,6 +163,7 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 		CHECK_FOR_INTERRUPTS();
 	}
 	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	table_close(relation, NoLock);

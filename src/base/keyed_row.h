@@ -12,6 +12,9 @@
  * So neither a row nor that there is none is kept as it is by having been read.  Who
  * decides by it holds a lock of lock.h under which nobody else changes or adds it.
  *
+ * An update by the row's place does lock the version that it finds, until it has written
+ * it; in a savepoint that lock stays.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef WASHMINUTE_KEYED_ROW_H
@@ -40,14 +43,13 @@ typedef struct KeyedRow
 } KeyedRow;
 
 /*
- * Read the row with that key as it is at this moment; false where there is none.
+ * Read the row with that key on the latest snapshot; false where there is none.
  * The caller needs the rights that a SELECT of all rows needs.
  */
 extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row);
 
 /*
- * Read all rows whose key begins with so many values (KeyedRow *), for what decides
- * nothing: one that is being changed at this moment can be missed.
+ * Read all rows whose key begins with so many values (KeyedRow *), on the latest snapshot.
  */
 extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 

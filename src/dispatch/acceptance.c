@@ -12,11 +12,11 @@
  *	2. The request's lock, then the washman's (lock.h).  Whoever finds the first
  *	   taken waits until it is free and looks again before he asks for it: then
  *	   the winner's commit lets all losers go at once, not one after the other.
- *	3. Everything that decides is then read as it is at that moment, one row at a
+ *	3. Everything that decides is then read on the latest snapshot, one row at a
  *	   time by primary key, and without predicate locks (keyed_row.h): whoever
- *	   changes such a row holds one of these locks, and writes the index where the
- *	   row's page is full.  Nothing is read that another acceptance inserts: in
- *	   particular not the washman's other jobs.
+ *	   changes such a row holds one of these locks, but for who comes or goes
+ *	   offline.  Nothing is read that another acceptance inserts: in particular
+ *	   not the washman's other jobs.
  *	4. The job's row goes in under a unique index and an exclusion constraint.
  *	   They keep two live jobs of a request, and overlapping jobs of a washman,
  *	   out of the table whatever code runs; their errors become PT409 here.

@@ -62,10 +62,10 @@ extern void RequestLock(const pg_uuid_t *request_id, Request *request);
 /* Has it come to nothing: cancelled, expired, or nobody was there? */
 extern bool RequestHasEnded(const Request *request);
 
-/* Raise unless the request can still be had by this washman. */
+/* Raise unless the request can still be had by this washman; by its status and who has it alone. */
 extern void RequestRequireOpen(const Request *request, const char *washman_id);
 
-/* The same for one that is neither locked nor read: cheap, for those who come too late. */
+/* Raise as RequestRead and that would, by two columns: cheap, for those who come too late. */
 extern void RequestLook(const pg_uuid_t *request_id, const char *washman_id);
 
 /*

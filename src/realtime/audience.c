@@ -4,8 +4,8 @@
  *		What the rules make of an event of the business, and for whom.
  *
  * In mode direct this runs in the transaction of the command, which may be a
- * serializable acceptance: so the request is read by its key, and who else was offered
- * it without any predicate lock (keyed_row.h).
+ * serializable acceptance: so the request, and who else was offered it, are read by key,
+ * without predicate locks (keyed_row.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -105,8 +105,7 @@ FieldsOf(Jsonb *data, const List *fields)
 
 /*
  * The rooms of all who had been told of the request by now, but for the washman whom the
- * event names.  One who answers or declines at this very moment may be passed over: he
- * has just asked, and knows.
+ * event names.
  */
 static List *
 RoomsOfOffered(const Told *told)

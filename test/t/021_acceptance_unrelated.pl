@@ -147,11 +147,11 @@ foreach my $client (1, 2)
 {
 	$warm->query_safe("SELECT request_id, washman FROM herd.requests WHERE client = $client AND round = 1 \\gset");
 	$warm->query_safe("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT washminute.accept_request(:'request_id', :'washman')");
-	$locks = $warm->query_safe("SELECT string_agg(DISTINCT relation::regclass::text, ' ') FROM pg_locks WHERE mode = 'SIReadLock'");
+	$locks = $warm->query_safe("SELECT string_agg(relation::regclass || ' ' || locktype, ', ' ORDER BY locktype) FROM pg_locks WHERE mode = 'SIReadLock' AND pid = pg_backend_pid()");
 	$warm->query_safe('ROLLBACK');
 }
 $warm->quit;
-is($locks, 'washminute_data.users washminute_data.users_pk', 'an acceptance leaves predicate locks on users alone, for foreign keys');
+is($locks, 'washminute_data.users_pk page, washminute_data.users tuple', 'an acceptance leaves predicate locks on users alone, for a foreign key');
 
 my ($serialization, $deadlocks) = acceptances(0, $ROUNDS);
 my $failed = $serialization + $deadlocks;
