@@ -1,21 +1,28 @@
 -- What people may know of a request in its phase.
 
+-- Asked again and again by the same session: plpgsql keeps the plans, which sql makes anew with each call.
 CREATE OR REPLACE FUNCTION washminute._zone_setting(zone_code text, name text) RETURNS numeric
-LANGUAGE sql STABLE PARALLEL RESTRICTED
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path FROM CURRENT
 AS $$
-  SELECT COALESCE((SELECT z.value FROM washminute_data.zone_settings AS z
-                    WHERE z.zone_code = _zone_setting.zone_code AND z.name = _zone_setting.name), s.value)
-    FROM washminute_data.settings AS s WHERE s.name = _zone_setting.name
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT COALESCE((SELECT z.value FROM washminute_data.zone_settings AS z
+                            WHERE z.zone_code = _zone_setting.zone_code AND z.name = _zone_setting.name), s.value)
+            FROM washminute_data.settings AS s WHERE s.name = _zone_setting.name);
+END
 $$;
 COMMENT ON FUNCTION washminute._zone_setting(text, text) IS
   'Internal: a business rule as it is in a zone.';
 
 CREATE OR REPLACE FUNCTION washminute._request_told(request_id uuid, washman_id text)
 RETURNS TABLE (customer_first_name text, neighbourhood text, services text[], earnings numeric, payment_method text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 1
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1
 SET search_path FROM CURRENT
 AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   SELECT pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1),
          COALESCE(
            (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
@@ -31,7 +38,8 @@ AS $$
     JOIN washminute_data.users AS c ON c.user_id = r.customer_id
     JOIN washminute_data.users AS w ON w.user_id = _request_told.washman_id
     JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
-   WHERE r.request_id = _request_told.request_id
+   WHERE r.request_id = _request_told.request_id;
+END
 $$;
 COMMENT ON FUNCTION washminute._request_told(uuid, text) IS
   'Internal: what a washman may know of a request before he accepts it, the neighbourhood in his language.';

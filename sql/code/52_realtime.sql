@@ -97,11 +97,15 @@ AS 'MODULE_PATHNAME', 'washminute_missed_events';
 COMMENT ON FUNCTION washminute.missed_events(text, bigint, integer, boolean) IS
   'The live events of a user''s rooms after a position, the greatest eid that his app has seen, in order and each once. WM_CURSOR_TOO_OLD where some of them are not kept any more. Those of administrators only with as_admin.';
 
+-- plpgsql keeps its plan for the worker, as _request_told
 CREATE OR REPLACE FUNCTION washminute._live_offers(request_id uuid, wave integer, after timestamptz, until timestamptz)
 RETURNS TABLE (washman_id text, data jsonb)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path FROM CURRENT
 AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   SELECT f.washman_id, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
            'requestId', f.request_id, 'status', r.status, 'wave', f.wave,
            'customerName', t.customer_first_name, 'neighbourhood', t.neighbourhood,
@@ -114,7 +118,8 @@ AS $$
    WHERE f.request_id = _live_offers.request_id AND f.wave = _live_offers.wave AND f.declined_at IS NULL
      AND f.offered_at > _live_offers.after AND f.offered_at <= _live_offers.until
      AND r.status = 'pending'
-   ORDER BY f.distance_m, f.washman_id
+   ORDER BY f.distance_m, f.washman_id;
+END
 $$;
 COMMENT ON FUNCTION washminute._live_offers(uuid, integer, timestamptz, timestamptz) IS
   'Internal: the washmen of a wave who are told of it in that time, and what each may know of the request.';
@@ -124,16 +129,20 @@ RETURNS TABLE (request_id uuid, located_at timestamptz, data jsonb)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
 SET search_path FROM CURRENT
 AS $$
-  SELECT r.request_id, p.last_location_updated_at, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-           'requestId', r.request_id, 'washmanId', j.washman_id,
+  -- the jobs first: in a town there are far fewer of them than washmen who were seen lately
+  WITH in_hand AS MATERIALIZED (
+    SELECT j.request_id, j.washman_id
+      FROM washminute_data.jobs AS j
+      JOIN washminute_data.washing_requests AS r ON r.request_id = j.request_id
+     WHERE j.live AND r.status IN ('accepted', 'en_route', 'arrived', 'in_progress')
+       AND (r.status <> 'accepted' OR r.reservation_at IS NULL OR r.reservation_at < washminute.now() + '1 hour'::interval))
+  SELECT i.request_id, p.last_location_updated_at, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+           'requestId', i.request_id, 'washmanId', i.washman_id,
            'longitude', ST_X(p.last_location::geometry), 'latitude', ST_Y(p.last_location::geometry),
            'accuracyMetres', p.accuracy_m, 'locatedAt', p.last_location_updated_at))
-    FROM washminute_data.jobs AS j
-    JOIN washminute_data.washing_requests AS r ON r.request_id = j.request_id
-    JOIN washminute_data.washman_positions AS p ON p.washman_id = j.washman_id
-   WHERE j.live AND r.status IN ('accepted', 'en_route', 'arrived', 'in_progress')
-     AND (r.status <> 'accepted' OR r.reservation_at IS NULL OR r.reservation_at < washminute.now() + '1 hour'::interval)
-     AND p.last_location_updated_at > washminute.now() - '2 minutes'::interval
+    FROM in_hand AS i
+    JOIN washminute_data.washman_positions AS p ON p.washman_id = i.washman_id
+   WHERE p.last_location_updated_at > washminute.now() - '2 minutes'::interval
 $$;
 COMMENT ON FUNCTION washminute._live_positions() IS
   'Internal: where the washmen are whose customers may see it now, by the table, if they were seen lately.';
