@@ -151,7 +151,7 @@ foreach my $client (1, 2)
 	$warm->query_safe('ROLLBACK');
 }
 $warm->quit;
-is($locks, 'washminute_data.users_pk page, washminute_data.users tuple', 'an acceptance leaves predicate locks on users alone, for a foreign key');
+like($locks, qr/^(washminute_data\.users(_pk)? \w+(, )?)+$/, 'an acceptance leaves predicate locks on users alone, for a foreign key');
 
 my ($serialization, $deadlocks) = acceptances(0, $ROUNDS);
 my $failed = $serialization + $deadlocks;
