@@ -272,7 +272,7 @@ ChatEnter(const pg_uuid_t *chat_id, const char *user_id, ChatAccess access, Chat
 {
 	Datum		key = UUIDPGetDatum(chat_id);
 
-	/* only a look, since a serializable transaction must not read what others are at */
+	/* only a look: the chat is read under its lock */
 	if (KeyedRowsRead(&chats, &key, 1) != NIL)
 	{
 		LockChat(chat_id);
