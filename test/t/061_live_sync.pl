@@ -326,11 +326,7 @@ crash('server stopped at once', sub {
 	$node->start;
 });
 crash('postmaster killed', sub {
-	my @pids = split(/\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()'));
-
-	push @pids, slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-	$node->kill9;
-	within($PostgreSQL::Test::Utils::timeout_default, sub { !grep { kill(0, $_) } @pids }, 'postmaster killed: all end');
+	processes_go('postmaster killed: all end', kill_postmaster($node));
 	$node->start;
 });
 

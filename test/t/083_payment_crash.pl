@@ -34,10 +34,11 @@ my %deed = (
 	'worker killed' => sub { kill('KILL', worker_pid($node)) == 1 or die 'there is no worker' },
 	'postmaster killed' => sub {
 		my $pid = worker_pid($node);
+		my @pids = kill_postmaster($node);
 
-		$node->kill9;
-		within(10, sub { !kill(0, $pid) }, 'without a postmaster the worker ends');
-		within(20, sub { $node->start(fail_ok => 1) }, 'and the server can be started');
+		within(10, sub { process_ended($pid) }, 'without a postmaster the worker ends');
+		processes_go('and so do the others', @pids);
+		$node->start;
 	},
 	'fast shutdown' => sub {
 		my $position = log_position($node);

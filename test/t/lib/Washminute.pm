@@ -52,6 +52,9 @@ our @EXPORT = qw(
   count_in_log
   log_shows
   within
+  kill_postmaster
+  process_ended
+  processes_go
 );
 
 # The database that the worker and pg_cron serve unless told otherwise.
@@ -508,6 +511,38 @@ sub within
 	}
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	return ok($good, $name);
+}
+
+# Kills the postmaster; returns the ids of the server's processes, itself among them.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my @pids = split(/\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()'));
+
+	push @pids, slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	$node->kill9;
+	return @pids;
+}
+
+# Has a process ended?  One whose parent was killed stays as a zombie until process 1
+# collects it, and process 1 of some containers looks every few seconds only.
+sub process_ended
+{
+	my ($pid) = @_;
+
+	return 1 if !kill(0, $pid);
+	open(my $stat, '<', "/proc/$pid/stat") or return 1;
+	return (readline($stat) // ') X ') =~ /\) [ZX] / ? 1 : 0;
+}
+
+# A test: the processes end and are collected.  Before, a server cannot be started in
+# place of one whose postmaster was killed: a zombie of it counts as alive.
+sub processes_go
+{
+	my ($name, @pids) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return within($PostgreSQL::Test::Utils::timeout_default, sub { !grep { kill(0, $_) } @pids }, $name);
 }
 
 1;
