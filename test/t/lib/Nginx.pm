@@ -140,4 +140,30 @@ sub asked
 	return @{ JSON::PP::decode_json($stdout) };
 }
 
+# So many connections at a time, each with a request whose body never comes; one that is
+# answered all the same is made again.
+my $HOLD = <<'JS';
+const { request } = require('node:https');
+function hold()
+{
+	const again = () => setTimeout(hold, 100);
+	const held = request(process.argv[1], { method: 'POST', headers: { 'Content-Length': 1 }, agent: false }, (answer) => {
+		held.destroy();
+		again();
+	});
+	held.on('error', () => {});
+	held.flushHeaders();
+}
+for (let i = 0; i < Number(process.argv[2]); i++)
+	hold();
+JS
+
+# Begin with it, at a path; ended by kill_kill of what is returned.
+sub hold
+{
+	my ($self, $path, $count) = @_;
+
+	return IPC::Run::start([ 'node', '-e', $HOLD, $self->url . $path, $count ], '<', \'');
+}
+
 1;
