@@ -68,6 +68,7 @@ INSERT INTO washminute.setup_object (kind, schema, name) VALUES
   ('domain', 'washminute_api', 'application/geo+json'),
   ('view', 'washminute_data', 'ledger_entries'),
   ('view', 'washminute_data', 'washman_statements'),
+  ('view', 'washminute_data', 'requests_told'),
   ('view', 'washminute_data', 'payment_rollup'),
   ('view', 'washminute_api', 'me'),
   ('view', 'washminute_api', 'services'),

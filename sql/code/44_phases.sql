@@ -23,22 +23,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1),
-         COALESCE(
-           (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
-              FROM washminute_data.neighbourhoods AS n
-             WHERE ST_Covers(n.boundary, r.client_location) ORDER BY ST_Area(n.boundary) LIMIT 1),
-           CASE w.locale WHEN 'ar' THEN z.name_ar WHEN 'en' THEN z.name_en ELSE z.name_fr END),
-         (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
-            FROM washminute_data.order_lines AS l WHERE l.order_id = r.order_id),
-         o.total - pg_catalog.round(o.total * washminute._zone_setting(r.zone_code, 'commission_percent') / 100, 2),
-         o.payment_method
-    FROM washminute_data.washing_requests AS r
-    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
-    JOIN washminute_data.users AS c ON c.user_id = r.customer_id
-    JOIN washminute_data.users AS w ON w.user_id = _request_told.washman_id
-    JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
-   WHERE r.request_id = _request_told.request_id;
+  SELECT t.customer_first_name, t.neighbourhood, t.services, t.earnings, t.payment_method
+    FROM washminute_data.requests_told AS t
+   WHERE t.request_id = _request_told.request_id AND t.washman_id = _request_told.washman_id;
 END
 $$;
 COMMENT ON FUNCTION washminute._request_told(uuid, text) IS

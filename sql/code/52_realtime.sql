@@ -97,33 +97,6 @@ AS 'MODULE_PATHNAME', 'washminute_missed_events';
 COMMENT ON FUNCTION washminute.missed_events(text, bigint, integer, boolean) IS
   'The live events of a user''s rooms after a position, the greatest eid that his app has seen, in order and each once. WM_CURSOR_TOO_OLD where some of them are not kept any more. Those of administrators only with as_admin.';
 
--- plpgsql keeps its plan for the worker, as _request_told
-CREATE OR REPLACE FUNCTION washminute._live_offers(request_id uuid, wave integer, after timestamptz, until timestamptz)
-RETURNS TABLE (washman_id text, data jsonb)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
-SET search_path FROM CURRENT
-AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-  SELECT f.washman_id, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-           'requestId', f.request_id, 'status', r.status, 'wave', f.wave,
-           'customerName', t.customer_first_name, 'neighbourhood', t.neighbourhood,
-           'distanceMetres', pg_catalog.round(f.distance_m::numeric), 'services', t.services, 'earnings', t.earnings,
-           'paymentMethod', t.payment_method, 'reservationAt', r.reservation_at,
-           'offeredAt', f.offered_at, 'expiresAt', LEAST(f.expires_at, r.expires_at)))
-    FROM washminute_data.offers AS f
-    JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id,
-         LATERAL washminute._request_told(r.request_id, f.washman_id) AS t
-   WHERE f.request_id = _live_offers.request_id AND f.wave = _live_offers.wave AND f.declined_at IS NULL
-     AND f.offered_at > _live_offers.after AND f.offered_at <= _live_offers.until
-     AND r.status = 'pending'
-   ORDER BY f.distance_m, f.washman_id;
-END
-$$;
-COMMENT ON FUNCTION washminute._live_offers(uuid, integer, timestamptz, timestamptz) IS
-  'Internal: the washmen of a wave who are told of it in that time, and what each may know of the request.';
-
 CREATE OR REPLACE FUNCTION washminute._live_positions()
 RETURNS TABLE (request_id uuid, located_at timestamptz, data jsonb)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100

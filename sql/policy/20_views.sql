@@ -40,6 +40,36 @@ COMMENT ON COLUMN washminute_data.washman_statements.amount IS 'MAD; negative fo
 COMMENT ON COLUMN washminute_data.washman_statements.balance IS 'MAD, after it.';
 COMMENT ON COLUMN washminute_data.washman_statements.order_id IS 'The order it is for.';
 
+-- One row for each pair of them: to be asked by both keys.
+CREATE OR REPLACE VIEW washminute_data.requests_told WITH (security_invoker = true) AS
+  SELECT r.request_id, w.user_id AS washman_id,
+         pg_catalog.split_part(pg_catalog.ltrim(c.name), ' ', 1) AS customer_first_name,
+         COALESCE(
+           (SELECT CASE w.locale WHEN 'ar' THEN n.name_ar WHEN 'en' THEN n.name_en ELSE n.name_fr END
+              FROM washminute_data.neighbourhoods AS n
+             WHERE ST_Covers(n.boundary, r.client_location) ORDER BY ST_Area(n.boundary) LIMIT 1),
+           CASE w.locale WHEN 'ar' THEN z.name_ar WHEN 'en' THEN z.name_en ELSE z.name_fr END) AS neighbourhood,
+         (SELECT pg_catalog.array_agg(l.service_code ORDER BY l.line_number)
+            FROM washminute_data.order_lines AS l WHERE l.order_id = r.order_id) AS services,
+         o.total - pg_catalog.round(o.total * COALESCE(zs.value, s.value) / 100, 2) AS earnings,
+         o.payment_method
+    FROM washminute_data.washing_requests AS r
+    JOIN washminute_data.orders AS o ON o.order_id = r.order_id
+    JOIN washminute_data.users AS c ON c.user_id = r.customer_id
+    JOIN washminute_data.service_zones AS z ON z.zone_code = r.zone_code
+    JOIN washminute_data.settings AS s ON s.name = 'commission_percent'
+    LEFT JOIN washminute_data.zone_settings AS zs ON zs.zone_code = r.zone_code AND zs.name = s.name
+   CROSS JOIN washminute_data.users AS w;
+COMMENT ON VIEW washminute_data.requests_told IS
+  'What a washman may know of a request before he accepts it. To be asked by both keys.';
+COMMENT ON COLUMN washminute_data.requests_told.request_id IS 'The request.';
+COMMENT ON COLUMN washminute_data.requests_told.washman_id IS 'The washman, or any user.';
+COMMENT ON COLUMN washminute_data.requests_told.customer_first_name IS 'The customer''s first name.';
+COMMENT ON COLUMN washminute_data.requests_told.neighbourhood IS 'Where it is, in the washman''s language: the neighbourhood, or else the zone.';
+COMMENT ON COLUMN washminute_data.requests_told.services IS 'Codes of the services, in the order of the booking.';
+COMMENT ON COLUMN washminute_data.requests_told.earnings IS 'MAD that he will earn.';
+COMMENT ON COLUMN washminute_data.requests_told.payment_method IS 'cash or card.';
+
 CREATE OR REPLACE VIEW washminute_data.payment_rollup WITH (security_invoker = true) AS
   SELECT p.payment_id, p.order_id, p.status, g.charged, g.paid_back, g.net, b.booked, d.differences, s.stated,
          g.net - b.booked AS unbooked,

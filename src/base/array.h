@@ -13,7 +13,7 @@
 /* A text[] of C strings; NULL becomes a NULL element. */
 extern Datum TextArray(const char *const *texts, int count);
 
-/* A one-dimensional array of by-value float8 or timestamptz Datums. */
+/* A one-dimensional array of a type whose values have a fixed length. */
 extern Datum FixedArray(Datum *values, int count, Oid type);
 
 /*

@@ -292,18 +292,20 @@ LiveSyncAt(void)
 			   LiveFlushIsNeeded() ? flush_at : PG_INT64_MAX);
 }
 
-bool
+LiveSyncDone
 LiveSyncTurn(void)
 {
 	int64		now = MonotonicNow();
 
 	if (now < LiveSyncAt())
-		return false;
+		return LIVE_SYNC_NOTHING;
 	if (LiveFlushIsNeeded() && flush_at <= now)
+	{
 		Flush();
-	else
-		Load();
-	return true;
+		return LIVE_SYNC_FLUSHED;
+	}
+	Load();
+	return LIVE_SYNC_LOADED;
 }
 
 void

@@ -11,11 +11,18 @@
 /* From _PG_init. */
 extern void LiveSyncInit(void);
 
+typedef enum LiveSyncDone
+{
+	LIVE_SYNC_NOTHING,
+	LIVE_SYNC_LOADED,
+	LIVE_SYNC_FLUSHED
+} LiveSyncDone;
+
 /*
- * Load or flush, if it is time to; never both.  True where there was something to
- * do.  Only while the worker serves the database.
+ * Load or flush, if it is time to; never both.  What there was to do, whether it went
+ * well or not.  Only while the worker serves the database.
  */
-extern bool LiveSyncTurn(void);
+extern LiveSyncDone LiveSyncTurn(void);
 
 /* When that is next (monotonic, microseconds); PG_INT64_MAX: not before a wake-up. */
 extern int64 LiveSyncAt(void);

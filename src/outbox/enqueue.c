@@ -7,11 +7,13 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/xid8.h"
 
 #include "base/argument.h"
 #include "base/array.h"
@@ -23,6 +25,7 @@
 #include "base/guc.h"
 #include "base/idempotency.h"
 #include "base/json.h"
+#include "base/row_append.h"
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "outbox/listener.h"
@@ -37,16 +40,18 @@ static Statement insert_event = {
 	6, {TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
-static Statement insert_outbox = {
-	"INSERT INTO washminute_data.outbox"
-	"  (lane, listener, data, correlation_id, created_at, due_at,"
-	"   recipient_id, audience, event, expires_at)"
-	" SELECT $1, $2, $3, $4, $5, $6,"
-	"        pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	"        NULLIF(pg_catalog.unnest($10), 'infinity')"
-	" RETURNING outbox_id",
-	10, {TEXTOID, TEXTOID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+/* Columns of a new row; the others are NULL. */
+enum
+{
+	OUTBOX_ID, LANE, LISTENER, RECIPIENT_ID, AUDIENCE, EVENT, DATA, CORRELATION_ID, STATE,
+	ATTEMPTS, EPOCH, CREATED_AT, DUE_AT, EXPIRES_AT, QUEUED_AT, XID, OUTBOX_COLUMNS
+};
+
+static AppendTable outbox = {
+	"outbox",
+	{"outbox_id", "lane", "listener", "recipient_id", "audience", "event", "data",
+	"correlation_id", "state", "attempts", "epoch", "created_at", "due_at", "expires_at",
+	"queued_at", "xid"}
 };
 
 static Statement select_user = {
@@ -81,42 +86,65 @@ EventRecord(const char *event, const pg_uuid_t *request_id,
 	RealtimeRulesTell(&told);
 }
 
+static void
+SetText(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	values[column] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* A time, and that which stands for none. */
+static void
+SetTime(Datum *values, bool *nulls, int column, TimestampTz at, TimestampTz none)
+{
+	nulls[column] = at == none;
+	values[column] = TimestampTzGetDatum(at);
+}
+
 /* Write a row for each notice; the id of the first one. */
 static int64
 OutboxWrite(const Entry *entry, const Notice *notices, int count)
 {
-	Arguments	arguments = {0};
-	bool		at_once = TIMESTAMP_IS_NOBEGIN(entry->due_at);
-	const char **recipients = palloc(count * sizeof(char *));
-	const char **audiences = palloc(count * sizeof(char *));
-	const char **events = palloc(count * sizeof(char *));
-	Datum	   *expire_at = palloc(count * sizeof(Datum));
+	RowAppend  *append;
+	Datum		values[OUTBOX_COLUMNS];
+	bool		nulls[OUTBOX_COLUMNS] = {false};
+	int64		first = 0;
 
 #ifdef WASHMINUTE_BENCH
 	if (!washminute_enqueues)
 		return 0;
 #endif
+	if (count == 0)
+		return 0;
+	SetText(values, nulls, LANE, lane_names[entry->lane]);
+	SetText(values, nulls, LISTENER, entry->listener);
+	SetText(values, nulls, CORRELATION_ID, CallerCorrelationId());
+	SetText(values, nulls, STATE, "queued");
+	SetTime(values, nulls, DUE_AT, entry->due_at, DT_NOBEGIN);
+	values[CREATED_AT] = TimestampTzGetDatum(ClockNow());
+	values[QUEUED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[DATA] = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data));
+	values[ATTEMPTS] = Int32GetDatum(0);
+	values[EPOCH] = Int64GetDatum(0);
+	values[XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+
+	append = RowAppendBegin(&outbox);
 	for (int i = 0; i < count; i++)
 	{
-		recipients[i] = notices[i].recipient_id;
-		audiences[i] = notices[i].audience;
-		events[i] = notices[i].event;
-		expire_at[i] = TimestampTzGetDatum(notices[i].expires_at);
+		int64		outbox_id = SequenceNext("outbox_outbox_id_seq");
+
+		if (i == 0)
+			first = outbox_id;
+		values[OUTBOX_ID] = Int64GetDatum(outbox_id);
+		SetText(values, nulls, RECIPIENT_ID, notices[i].recipient_id);
+		SetText(values, nulls, AUDIENCE, notices[i].audience);
+		SetText(values, nulls, EVENT, notices[i].event);
+		SetTime(values, nulls, EXPIRES_AT, notices[i].expires_at, DT_NOEND);
+		RowAppendRow(append, values, nulls);
 	}
-	ArgumentText(&arguments, lane_names[entry->lane]);
-	ArgumentText(&arguments, entry->listener);
-	ArgumentDatum(&arguments, DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data)));
-	ArgumentText(&arguments, CallerCorrelationId());
-	ArgumentDatum(&arguments, TimestampTzGetDatum(ClockNow()));
-	ArgumentDatumOrNull(&arguments, TimestampTzGetDatum(entry->due_at), at_once);
-	ArgumentDatum(&arguments, TextArray(recipients, count));
-	ArgumentDatum(&arguments, TextArray(audiences, count));
-	ArgumentDatum(&arguments, TextArray(events, count));
-	ArgumentDatum(&arguments, FixedArray(expire_at, count, TIMESTAMPTZOID));
-	if (StatementRun(&insert_outbox, &arguments) == 0)
-		return 0;				/* somebody's trigger took it away */
-	WakeAtCommit(at_once ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
-	return RowInt64(0, 1);
+	RowAppendEnd(append);
+	WakeAtCommit(nulls[DUE_AT] ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
+	return first;
 }
 
 int64

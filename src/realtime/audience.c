@@ -17,6 +17,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/json.h"
@@ -61,27 +62,50 @@ static const KeyedTable offers = {
 	}
 };
 
-/* A wave's washmen whose turn to be told it is, and what each is told. */
-static Statement select_told = {
-	"SELECT washman_id, data::pg_catalog.text"
-	"  FROM washminute._live_offers($1, $2::pg_catalog.int4, $3, $4)",
-	4, {UUIDOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+/*
+ * The washmen of waves who had not heard by the time "after", and what those are told
+ * whose turn it is by $5: the wave's number, when he hears, he, and that or NULL.
+ */
+static Statement select_waves = {
+	"SELECT w.number, f.offered_at, f.washman_id,"
+	"       CASE WHEN f.offered_at <= $5 AND r.status = 'pending' THEN"
+	"         (SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+	"                   'requestId', f.request_id, 'status', r.status, 'wave', f.wave,"
+	"                   'customerName', t.customer_first_name, 'neighbourhood', t.neighbourhood,"
+	"                   'distanceMetres', pg_catalog.round(f.distance_m::pg_catalog.numeric),"
+	"                   'services', t.services, 'earnings', t.earnings,"
+	"                   'paymentMethod', t.payment_method, 'reservationAt', r.reservation_at,"
+	"                   'offeredAt', f.offered_at, 'expiresAt', LEAST(f.expires_at, r.expires_at)))"
+	"            FROM washminute_data.requests_told AS t"
+	"           WHERE t.request_id = f.request_id AND t.washman_id = f.washman_id)::pg_catalog.text"
+	"       END"
+	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+	"    AS w (number, request_id, wave, after)"
+	"  JOIN washminute_data.offers AS f"
+	"    ON f.request_id = w.request_id AND f.wave = w.wave AND f.offered_at > w.after AND f.declined_at IS NULL"
+	"  JOIN washminute_data.washing_requests AS r ON r.request_id = f.request_id"
+	" ORDER BY w.number, f.distance_m, f.washman_id",
+	5, {INT8ARRAYOID, UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID}
 };
 
-static Statement select_next_told = {
-	"SELECT pg_catalog.min(offered_at) FROM washminute_data.offers"
-	" WHERE request_id = $1 AND wave = $2 AND offered_at > $3 AND declined_at IS NULL",
-	3, {UUIDOID, INT8OID, TIMESTAMPTZOID}
-};
+/* One of a wave's washmen. */
+typedef struct WaveOffer
+{
+	char	   *room;
+	TimestampTz offered_at;		/* when he hears of it */
+	char	   *data;			/* what he is told now, or NULL */
+} WaveOffer;
 
-/* A queued event. */
-typedef struct Told
+struct Told
 {
 	const RealtimeMessage *message;
 	Jsonb	   *data;			/* of the event; NULL where it has none */
 	pg_uuid_t  *about;			/* NULL: no request */
-	char	   *after;			/* who was offered it by then has heard; NULL: nobody has */
-} Told;
+	TimestampTz now;
+	bool		is_repeated;	/* all but a wave's later washmen have heard */
+	TimestampTz after;			/* who was offered it by then has heard */
+	List	   *offers;			/* WaveOffer *: of a wave that was read */
+};
 
 /* The members that a rule's clients get, as JSON. */
 static char *
@@ -193,95 +217,144 @@ MessageMake(const RealtimeRule *rule, List *rooms, Jsonb *data)
 	return wire;
 }
 
+/* Is it a wave, and of which number? */
+static bool
+IsWave(const Told *told, int64 *wave)
+{
+	char	   *number;
+
+	if (told->about == NULL || strcmp(told->message->event, EVENT_OF_WAVE) != 0)
+		return false;
+	number = JsonMemberText(told->data, "wave");
+	if (number == NULL)
+		return false;
+	*wave = strtoll(number, NULL, 10);
+	return true;
+}
+
 /* A wave again, once the next of its washmen are to be told. */
 static void
-WaveLater(const Told *told, TimestampTz now)
+WaveLater(const Told *told)
 {
-	char	   *wave = JsonMemberText(told->data, "wave");
-	Arguments	arguments = {0};
+	TimestampTz next = DT_NOEND;
+	ListCell   *cell;
 	JsonObject	queued;
 
-	if (told->about == NULL || wave == NULL)
-		return;
-	ArgumentDatum(&arguments, UUIDPGetDatum(told->about));
-	ArgumentDatum(&arguments, Int64GetDatum(strtoll(wave, NULL, 10)));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
-	StatementRun(&select_next_told, &arguments);
-	if (RowIsNull(0, 1))
+	foreach(cell, told->offers)
+	{
+		TimestampTz offered_at = ((const WaveOffer *) lfirst(cell))->offered_at;
+
+		if (offered_at > told->now)
+			next = Min(next, offered_at);
+	}
+	if (next == DT_NOEND)
 		return;
 	JsonOpen(&queued);
 	JsonUuid(&queued, "about", told->about);
 	JsonObjectMember(&queued, "data", FieldsOf(told->data, NIL));
-	JsonTime(&queued, "after", now);
-	OutboxRealtimeLater(told->message->event, JsonClose(&queued), RowTime(0, 1));
+	JsonTime(&queued, "after", told->now);
+	OutboxRealtimeLater(told->message->event, JsonClose(&queued), next);
 }
 
 /* Each washman of a wave whose turn it is hears what he may know. */
 static List *
-WaveMessages(const Told *told, const RealtimeRule *rule, TimestampTz now)
+WaveMessages(const Told *told, const RealtimeRule *rule)
 {
 	List	   *messages = NIL;
-	char	   *wave = JsonMemberText(told->data, "wave");
-	Arguments	arguments = {0};
-	TimestampTz after = DT_NOBEGIN;
-	uint64		rows;
-	char	  **told_data;
-	char	  **rooms;
+	ListCell   *cell;
 
-	if (told->about == NULL || wave == NULL)
-		return NIL;
-	if (told->after != NULL)
-		after = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(told->after),
-														ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	ArgumentDatum(&arguments, UUIDPGetDatum(told->about));
-	ArgumentDatum(&arguments, Int64GetDatum(strtoll(wave, NULL, 10)));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(after));
-	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
-	rows = StatementRun(&select_told, &arguments);
-	rooms = palloc(Max(rows, 1) * sizeof(char *));
-	told_data = palloc(Max(rows, 1) * sizeof(char *));
-	for (uint64 row = 0; row < rows; row++)
+	foreach(cell, told->offers)
 	{
-		rooms[row] = RoomOfUser(RowText(row, 1));
-		told_data[row] = RowText(row, 2);
+		const WaveOffer *offer = lfirst(cell);
+
+		if (offer->data != NULL)
+			messages = lappend(messages, MessageMake(rule, list_make1(offer->room),
+													 DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(offer->data)))));
 	}
-	for (uint64 row = 0; row < rows; row++)
-		messages = lappend(messages, MessageMake(rule, list_make1(rooms[row]),
-												 DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(told_data[row])))));
 	return messages;
 }
 
-List *
-AudienceMessages(const RealtimeMessage *message, Jsonb *queued)
+Told *
+AudienceRead(const RealtimeMessage *message, Jsonb *queued, TimestampTz now)
 {
+	Told	   *told = palloc0(sizeof(Told));
 	char	   *about = JsonMemberText(queued, "about");
-	Told		told = {
-		.message = message,
-		.data = JsonMember(queued, "data"),
-		.after = JsonMemberText(queued, "after")
-	};
-	List	   *messages = NIL;
-	bool		is_wave = strcmp(message->event, EVENT_OF_WAVE) == 0;
-	bool		has_wave = false;
-	TimestampTz now = ClockThisMoment();
+	char	   *after = JsonMemberText(queued, "after");
+
+	told->message = message;
+	told->data = JsonMember(queued, "data");
+	if (about != NULL)
+		told->about = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(about)));
+	told->now = now;
+	told->is_repeated = after != NULL;
+	told->after = after == NULL ? DT_NOBEGIN :
+		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(after),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	return told;
+}
+
+void
+AudienceReadWaves(const List *all_told, TimestampTz now)
+{
+	Arguments	arguments = {0};
+	Datum	   *columns[4];
+	int			count = 0;
+	uint64		rows;
 	ListCell   *cell;
 
-	if (about != NULL)
-		told.about = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(about)));
-	foreach(cell, RealtimeRulesFor(message->event))
+	for (int i = 0; i < lengthof(columns); i++)
+		columns[i] = palloc(list_length(all_told) * sizeof(Datum));
+	foreach(cell, all_told)
+	{
+		const Told *told = lfirst(cell);
+		int64		wave;
+
+		if (!IsWave(told, &wave))
+			continue;
+		columns[0][count] = Int64GetDatum(foreach_current_index(cell));
+		columns[1][count] = UUIDPGetDatum(told->about);
+		columns[2][count] = Int64GetDatum(wave);
+		columns[3][count++] = TimestampTzGetDatum(told->after);
+	}
+	if (count == 0)
+		return;
+	ArgumentDatum(&arguments, FixedArray(columns[0], count, INT8OID));
+	ArgumentDatum(&arguments, FixedArray(columns[1], count, UUIDOID));
+	ArgumentDatum(&arguments, FixedArray(columns[2], count, INT8OID));
+	ArgumentDatum(&arguments, FixedArray(columns[3], count, TIMESTAMPTZOID));
+	ArgumentDatum(&arguments, TimestampTzGetDatum(now));
+	rows = StatementRun(&select_waves, &arguments);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Told	   *told = list_nth(all_told, RowInt64(row, 1));
+		WaveOffer  *offer = palloc(sizeof(WaveOffer));
+
+		*offer = (WaveOffer) {RoomOfUser(RowText(row, 3)), RowTime(row, 2), RowText(row, 4)};
+		told->offers = lappend(told->offers, offer);
+	}
+}
+
+List *
+AudienceMessages(const Told *told)
+{
+	List	   *messages = NIL;
+	bool		has_wave = false;
+	ListCell   *cell;
+
+	foreach(cell, RealtimeRulesFor(told->message->event))
 	{
 		const RealtimeRule *rule = lfirst(cell);
 		List	   *rooms;
 
-		if (is_wave && rule->audience == AUDIENCE_OFFERED)
+		if (strcmp(told->message->event, EVENT_OF_WAVE) == 0 && rule->audience == AUDIENCE_OFFERED)
 		{
-			messages = list_concat(messages, WaveMessages(&told, rule, now));
+			messages = list_concat(messages, WaveMessages(told, rule));
 			has_wave = true;
 		}
-		else if (told.after == NULL && RoomsOf(&told, rule->audience, &rooms))
-			messages = lappend(messages, MessageMake(rule, rooms, told.data));
+		else if (!told->is_repeated && RoomsOf(told, rule->audience, &rooms))
+			messages = lappend(messages, MessageMake(rule, rooms, told->data));
 	}
 	if (has_wave)
-		WaveLater(&told, now);
+		WaveLater(told);
 	return messages;
 }

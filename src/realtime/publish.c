@@ -182,8 +182,12 @@ Distinct(List *rooms)
 static List *
 ReadMessages(const List *messages)
 {
+	TimestampTz now = ClockThisMoment();
 	List	   *wires = NIL;
+	List	   *read = NIL;		/* of each message a WireMessage *, or NULL: see all_told */
+	List	   *all_told = NIL; /* Told *, of those */
 	ListCell   *cell;
+	ListCell   *next_told;
 
 	foreach(cell, messages)
 	{
@@ -192,10 +196,26 @@ ReadMessages(const List *messages)
 		char	   *type = JsonMemberText(queued, "type");
 
 		at_outbox_id = message->outbox_id;
-		if (type != NULL)
-			wires = lappend(wires, ReadMessage(message, queued, type));
-		else
-			wires = list_concat(wires, AudienceMessages(message, queued));
+		read = lappend(read, type == NULL ? NULL : ReadMessage(message, queued, type));
+		if (type == NULL)
+			all_told = lappend(all_told, AudienceRead(message, queued, now));
+	}
+
+	/* who is alone is known also where all are worked on together */
+	if (list_length(messages) != 1)
+		at_outbox_id = 0;
+	AudienceReadWaves(all_told, now);
+	next_told = list_head(all_told);
+	foreach(cell, read)
+	{
+		if (lfirst(cell) != NULL)
+		{
+			wires = lappend(wires, lfirst(cell));
+			continue;
+		}
+		at_outbox_id = ((const RealtimeMessage *) list_nth(messages, foreach_current_index(cell)))->outbox_id;
+		wires = list_concat(wires, AudienceMessages(lfirst(next_told)));
+		next_told = lnext(all_told, next_told);
 	}
 	foreach(cell, wires)
 	{
@@ -203,8 +223,6 @@ ReadMessages(const List *messages)
 
 		wire->rooms = Distinct(wire->rooms);
 	}
-
-	/* from here on all are worked on together: who is alone is known still */
 	if (list_length(messages) != 1)
 		at_outbox_id = 0;
 	return wires;

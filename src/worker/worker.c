@@ -231,6 +231,7 @@ Serve(int http_fd)
 	{
 		bool		aside = WakeIsAskedAside();
 		bool		ending = aside || StopIsAsked();
+		LiveSyncDone synced;
 		long		timeout;
 		long		longest;
 
@@ -240,11 +241,11 @@ Serve(int http_fd)
 		/* in a transaction others reset our latch: look again what it told of */
 		if (EngineTurn(!ending))
 			SetLatch(MyLatch);
-		if (!ending && EngineIsServing() && LiveSyncTurn())
-		{
+		synced = !ending && EngineIsServing() ? LiveSyncTurn() : LIVE_SYNC_NOTHING;
+		if (synced == LIVE_SYNC_FLUSHED)
 			TrackMoved();
+		if (synced != LIVE_SYNC_NOTHING)
 			SetLatch(MyLatch);
-		}
 		if (!ending && EngineIsServing() && TimersTurn())
 			SetLatch(MyLatch);
 		if (!ending && EngineIsServing() && PumpTurn())

@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_append.c
+ *		Rows appended to a table of washminute_data without a statement.
+ *
+ * Half of what an INSERT of a row or two costs is to set up and take down the execution
+ * of its plan.  The rows go in as those of logical replication do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "base/row_append.h"
+
+struct RowAppend
+{
+	AppendTable *table;
+	Relation	relation;
+	EState	   *estate;
+	ResultRelInfo *result;
+	TupleTableSlot *slot;
+	int			count;			/* of the columns that are given */
+	AttrNumber	numbers[APPEND_MAX_COLUMNS];
+	Oid			domains[APPEND_MAX_COLUMNS];	/* InvalidOid: a type that is none */
+};
+
+static Oid
+RelationByName(const char *name)
+{
+	Oid			namespace = get_namespace_oid("washminute_data", false);
+	Oid			relid = get_relname_relid(name, namespace);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"washminute_data.%s\" does not exist", name)));
+	return relid;
+}
+
+int64
+SequenceNext(const char *name)
+{
+	return nextval_internal(RelationByName(name), true);
+}
+
+static void
+FindColumns(RowAppend *append)
+{
+	const AppendTable *table = append->table;
+	Oid			relid = RelationGetRelid(append->relation);
+
+	for (; table->columns[append->count] != NULL; append->count++)
+	{
+		const char *name = table->columns[append->count];
+		AttrNumber	number = get_attnum(relid, name);
+		Oid			type;
+
+		if (number == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of relation \"washminute_data.%s\" does not exist",
+							name, table->name)));
+		type = TupleDescAttr(RelationGetDescr(append->relation), number - 1)->atttypid;
+		append->numbers[append->count] = number;
+		append->domains[append->count] = get_typtype(type) == TYPTYPE_DOMAIN ? type : InvalidOid;
+	}
+}
+
+RowAppend *
+RowAppendBegin(AppendTable *table)
+{
+	Relation	relation = table_open(RelationByName(table->name), RowExclusiveLock);
+	Oid			relid = RelationGetRelid(relation);
+	RowAppend  *append = palloc0(sizeof(RowAppend));
+
+	PreventCommandIfReadOnly("INSERT");
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK ||
+		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->name);
+
+	append->table = table;
+	append->relation = relation;
+	FindColumns(append);
+	append->estate = CreateExecutorState();
+	append->estate->es_output_cid = GetCurrentCommandId(true);
+	append->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(append->result, relation, 0, NULL, 0);
+	ExecOpenIndices(append->result, false);
+	append->slot = ExecInitExtraTupleSlot(append->estate, RelationGetDescr(relation),
+										  table_slot_callbacks(relation));
+	AfterTriggerBeginQuery();
+	PushActiveSnapshot(GetLatestSnapshot());
+	return append;
+}
+
+void
+RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = append->slot;
+	MemoryContext previous;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(append->relation));
+	for (int i = 0; i < append->count; i++)
+	{
+		int			at = append->numbers[i] - 1;
+
+		slot->tts_values[at] = values[i];
+		slot->tts_isnull[at] = nulls[i];
+		if (OidIsValid(append->domains[i]))
+			domain_check(values[i], nulls[i], append->domains[i],
+						 &append->table->checks[i], TopMemoryContext);
+	}
+	ExecStoreVirtualTuple(slot);
+
+	ResetPerTupleExprContext(append->estate);
+	previous = MemoryContextSwitchTo(GetPerTupleMemoryContext(append->estate));
+	ExecSimpleRelationInsert(append->result, append->estate, slot);
+	MemoryContextSwitchTo(previous);
+}
+
+void
+RowAppendEnd(RowAppend *append)
+{
+	PopActiveSnapshot();
+	AfterTriggerEndQuery(append->estate);
+	ExecCloseIndices(append->result);
+	ExecResetTupleTable(append->estate->es_tupleTable, false);
+	FreeExecutorState(append->estate);
+	table_close(append->relation, NoLock);
+	pfree(append);
+}
