@@ -190,7 +190,7 @@ GucInit(void)
 							 NULL,
 							 &washminute_enqueues,
 							 true,
-							 PGC_SIGHUP,
+							 PGC_USERSET,
 							 0,
 							 NULL, NULL, NULL);
 #endif

@@ -37,6 +37,7 @@
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 
+#include "base/array.h"
 #include "base/compat.h"
 #include "base/keyed_row.h"
 #include "base/money.h"
@@ -168,6 +169,39 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 	index_close(index, NoLock);
 	table_close(relation, NoLock);
 	return rows;
+}
+
+Datum
+KeyedPlaces(const KeyedTable *table, const Datum *keys, int count)
+{
+	Relation	relation = OpenTable(table);
+	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
+	Datum	   *found = palloc(Max(count, 1) * sizeof(Datum));
+	int			found_count = 0;
+	Snapshot	snapshot;
+
+	CommandCounterIncrement();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < count; i++)
+	{
+		IndexScanDesc scan = BeginScan(relation, index, &keys[i], 1);
+
+		if (FetchVisible(relation, scan, snapshot, slot))
+		{
+			places[found_count] = slot->tts_tid;
+			found[found_count] = PointerGetDatum(&places[found_count]);
+			found_count++;
+		}
+		index_endscan(scan);
+		CHECK_FOR_INTERRUPTS();
+	}
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(relation, NoLock);
+	return FixedArray(found, found_count, TIDOID);
 }
 
 void

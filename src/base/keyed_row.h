@@ -54,6 +54,13 @@ extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *ro
 extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 
 /*
+ * Where the rows with such keys, of one column, are on the latest snapshot: a tid[], for
+ * "WHERE ctid = ANY ($n)".  A planner who knows little of a table may look a key up by any
+ * index that has the column somewhere.
+ */
+extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count);
+
+/*
  * Run a statement that updates the row with that key, found by its place: the
  * last parameter, a tid, of "WHERE ctid = $n", to which no argument is given yet.
  * It must touch exactly one row.

@@ -34,9 +34,6 @@ struct RowAppend
 	EState	   *estate;
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
-	int			count;			/* of the columns that are given */
-	AttrNumber	numbers[APPEND_MAX_COLUMNS];
-	Oid			domains[APPEND_MAX_COLUMNS];	/* InvalidOid: a type that is none */
 };
 
 static Oid
@@ -58,26 +55,42 @@ SequenceNext(const char *name)
 	return nextval_internal(RelationByName(name), true);
 }
 
-static void
-FindColumns(RowAppend *append)
+/* Is a column still where it was, and of that type? */
+static bool
+IsKnown(const AppendTable *table, int column, TupleDesc descriptor)
 {
-	const AppendTable *table = append->table;
-	Oid			relid = RelationGetRelid(append->relation);
+	AttrNumber	number = table->known[column].number;
+	Form_pg_attribute attribute;
 
-	for (; table->columns[append->count] != NULL; append->count++)
+	if (number == InvalidAttrNumber || number > descriptor->natts)
+		return false;
+	attribute = TupleDescAttr(descriptor, number - 1);
+	return attribute->atttypid == table->known[column].type &&
+		strcmp(NameStr(attribute->attname), table->columns[column]) == 0;
+}
+
+static void
+FindColumns(AppendTable *table, Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	for (int i = 0; table->columns[i] != NULL; i++)
 	{
-		const char *name = table->columns[append->count];
-		AttrNumber	number = get_attnum(relid, name);
+		AttrNumber	number;
 		Oid			type;
 
+		if (IsKnown(table, i, descriptor))
+			continue;
+		number = get_attnum(RelationGetRelid(relation), table->columns[i]);
 		if (number == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of relation \"washminute_data.%s\" does not exist",
-							name, table->name)));
-		type = TupleDescAttr(RelationGetDescr(append->relation), number - 1)->atttypid;
-		append->numbers[append->count] = number;
-		append->domains[append->count] = get_typtype(type) == TYPTYPE_DOMAIN ? type : InvalidOid;
+							table->columns[i], table->name)));
+		type = TupleDescAttr(descriptor, number - 1)->atttypid;
+		table->known[i].number = number;
+		table->known[i].type = type;
+		table->known[i].is_domain = get_typtype(type) == TYPTYPE_DOMAIN;
 	}
 }
 
@@ -93,9 +106,9 @@ RowAppendBegin(AppendTable *table)
 		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->name);
 
+	FindColumns(table, relation);
 	append->table = table;
 	append->relation = relation;
-	FindColumns(append);
 	append->estate = CreateExecutorState();
 	append->estate->es_output_cid = GetCurrentCommandId(true);
 	append->result = makeNode(ResultRelInfo);
@@ -111,20 +124,21 @@ RowAppendBegin(AppendTable *table)
 void
 RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls)
 {
+	AppendTable *table = append->table;
 	TupleTableSlot *slot = append->slot;
 	MemoryContext previous;
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(append->relation));
-	for (int i = 0; i < append->count; i++)
+	for (int i = 0; table->columns[i] != NULL; i++)
 	{
-		int			at = append->numbers[i] - 1;
+		int			at = table->known[i].number - 1;
 
 		slot->tts_values[at] = values[i];
 		slot->tts_isnull[at] = nulls[i];
-		if (OidIsValid(append->domains[i]))
-			domain_check(values[i], nulls[i], append->domains[i],
-						 &append->table->checks[i], TopMemoryContext);
+		if (table->known[i].is_domain)
+			domain_check(values[i], nulls[i], table->known[i].type,
+						 &table->known[i].check, TopMemoryContext);
 	}
 	ExecStoreVirtualTuple(slot);
 

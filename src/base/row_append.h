@@ -19,6 +19,8 @@
 #ifndef WASHMINUTE_ROW_APPEND_H
 #define WASHMINUTE_ROW_APPEND_H
 
+#include "access/attnum.h"
+
 #define APPEND_MAX_COLUMNS 16
 
 /* A static of the file that uses it. */
@@ -26,7 +28,15 @@ typedef struct AppendTable
 {
 	const char *name;			/* in washminute_data */
 	const char *columns[APPEND_MAX_COLUMNS + 1];	/* ends with NULL */
-	void	   *checks[APPEND_MAX_COLUMNS];	/* kept by domain_check() for the backend's life */
+
+	/* what was found out about them, for the backend's life */
+	struct
+	{
+		AttrNumber	number;
+		Oid			type;
+		bool		is_domain;
+		void	   *check;		/* of domain_check() */
+	}			known[APPEND_MAX_COLUMNS];
 } AppendTable;
 
 typedef struct RowAppend RowAppend;

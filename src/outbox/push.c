@@ -85,8 +85,8 @@ static Statement fan_out_devices = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", recipient_id, token)"
 	" SELECT " COPIED_COLUMNS ", recipient_id, d.token FROM washminute_data.outbox,"
 	"        pg_catalog.unnest($2) AS d (token)"
-	"  WHERE outbox_id = $1",
-	2, {INT8OID, TEXTARRAYOID}
+	"  WHERE ctid = ANY ($1)",
+	2, {TIDARRAYOID, TEXTARRAYOID}
 };
 
 /*
@@ -99,10 +99,10 @@ static Statement fan_out_offers = {
 	"        o.audience, f.washman_id"
 	"   FROM washminute_data.outbox AS o"
 	"   JOIN washminute_data.offers AS f ON f.request_id = (o.data->>'requestId')::pg_catalog.uuid"
-	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL AND f.offered_at <= o.created_at"
+	"  WHERE o.ctid = ANY ($1) AND f.declined_at IS NULL AND f.offered_at <= o.created_at"
 	"    AND f.washman_id IS DISTINCT FROM o.data->>'washmanId'"
 	"    AND f.wave <= (o.data->>'wave')::pg_catalog.int4",
-	1, {INT8OID}
+	1, {TIDARRAYOID}
 };
 
 /* to those whose turn to be told it is, while the request is pending */
@@ -117,8 +117,8 @@ static Statement fan_out_later = {
 	"     ON r.request_id = (o.data->>'requestId')::pg_catalog.uuid AND r.status = 'pending'"
 	"   JOIN washminute_data.offers AS f ON f.request_id = r.request_id"
 	"    AND f.offered_at = (o.data->>'offeredAt')::pg_catalog.timestamptz"
-	"  WHERE o.outbox_id = $1 AND f.declined_at IS NULL",
-	1, {INT8OID}
+	"  WHERE o.ctid = ANY ($1) AND f.declined_at IS NULL",
+	1, {TIDARRAYOID}
 };
 
 /* when the next of the wave are told, if they are to be */
@@ -129,16 +129,16 @@ static Statement select_next_told = {
 	"  LATERAL (SELECT (o.data->>'offeredAt')::pg_catalog.timestamptz +"
 	"                  (o.data->>'everyMicroseconds')::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval"
 	"                  AS next_at) AS t"
-	" WHERE o.outbox_id = $1 AND t.next_at <= (o.data->>'lastAt')::pg_catalog.timestamptz",
-	1, {INT8OID}
+	" WHERE o.ctid = ANY ($1) AND t.next_at <= (o.data->>'lastAt')::pg_catalog.timestamptz",
+	1, {TIDARRAYOID}
 };
 
 static Statement insert_next_told = {
 	"INSERT INTO washminute_data.outbox (" COPIED_COLUMNS ", due_at)"
 	" SELECT lane, event, data || pg_catalog.jsonb_build_object('offeredAt', $2), correlation_id, created_at,"
 	"        expires_at, queued_at, audience, $3"
-	"   FROM washminute_data.outbox WHERE outbox_id = $1",
-	3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	"   FROM washminute_data.outbox WHERE ctid = ANY ($1)",
+	3, {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
 static Statement disable_token = {
@@ -283,6 +283,14 @@ PushJson(const Message *message, const Template *template, const char *token)
 	return JsonClose(&json);
 }
 
+static Datum
+PlaceOf(const Message *message)
+{
+	Datum		outbox_id = Int64GetDatum(message->outbox_id);
+
+	return QueuePlaces(&outbox_id, 1);
+}
+
 /* Those whose turn it is are told of a request, and the next ones when it is theirs. */
 static void
 FanOutLater(const Message *message)
@@ -291,12 +299,12 @@ FanOutLater(const Message *message)
 	Arguments	next = {0};
 	TimestampTz next_at;
 
-	ArgumentDatum(&this, Int64GetDatum(message->outbox_id));
+	ArgumentDatum(&this, PlaceOf(message));
 	StatementRun(&fan_out_later, &this);
 	if (StatementRun(&select_next_told, &this) == 0)
 		return;
 	next_at = RowTime(0, 1);
-	ArgumentDatum(&next, Int64GetDatum(message->outbox_id));
+	ArgumentDatum(&next, this.values[0]);
 	ArgumentDatum(&next, TimestampTzGetDatum(next_at));
 	ArgumentDatum(&next, TimestampTzGetDatum(ClockRealTime(next_at)));
 	StatementRun(&insert_next_told, &next);
@@ -316,7 +324,7 @@ FanOut(const Message *message, List *tokens)
 		FanOutLater(message);
 		return;
 	}
-	ArgumentDatum(&arguments, Int64GetDatum(message->outbox_id));
+	ArgumentDatum(&arguments, PlaceOf(message));
 	if (tokens == NIL)
 	{
 		StatementRun(&fan_out_offers, &arguments);

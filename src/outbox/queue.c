@@ -53,14 +53,14 @@
 	"SELECT ctid, xid, outbox_id, attempts, state = 'inflight', queued_at," \
 	"       created_at, expires_at, event, data::pg_catalog.text," \
 	"       recipient_id, correlation_id, due_at, audience, token" \
-	"  FROM washminute_data.outbox" \
-	" WHERE lane = $1 AND listener = $2"
+	"  FROM washminute_data.outbox WHERE"
+#define MESSAGE_DESTINATION " lane = $1 AND listener = $2"
 #define MESSAGE_CLAIMABLE \
 	" AND (state = 'queued' OR (state = 'inflight' AND epoch < $4))" \
 	" AND (due_at IS NULL OR due_at <= $5)"
 
 static Statement select_new = {
-	MESSAGE_COLUMNS
+	MESSAGE_COLUMNS MESSAGE_DESTINATION
 	" AND (xid, outbox_id) > ($6, $7) AND xid < $8"
 	MESSAGE_CLAIMABLE
 	" ORDER BY xid, outbox_id LIMIT $3",
@@ -74,7 +74,7 @@ static Statement select_new = {
  */
 static Statement select_ended = {
 	"SELECT m.* FROM pg_catalog.unnest($8) AS ended (id), LATERAL ("
-	MESSAGE_COLUMNS
+	MESSAGE_COLUMNS MESSAGE_DESTINATION
 	" AND (xid, outbox_id) > (ended.id, CASE WHEN ended.id = $6 THEN $7 ELSE 0 END)"
 	" AND xid <= ended.id"
 	MESSAGE_CLAIMABLE
@@ -84,7 +84,7 @@ static Statement select_ended = {
 };
 
 static Statement select_due = {
-	MESSAGE_COLUMNS
+	MESSAGE_COLUMNS MESSAGE_DESTINATION
 	" AND due_at > $6"
 	MESSAGE_CLAIMABLE
 	" ORDER BY due_at LIMIT $3",
@@ -118,13 +118,10 @@ static Statement select_pass = {
 	8, {TEXTOID, TEXTOID, TIMESTAMPTZOID, XID8OID, XID8OID, XID8ARRAYOID, XID8ARRAYOID, INT8OID}
 };
 
-/* and a few of them by their own key */
-static Statement select_by_id = {
-	MESSAGE_COLUMNS
-	" AND outbox_id = ANY ($6)"
-	MESSAGE_CLAIMABLE
-	" ORDER BY outbox_id LIMIT $3",
-	6, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8ARRAYOID}
+/* and a few of them, at their places */
+static Statement select_places = {
+	MESSAGE_COLUMNS " ctid = ANY ($6)" MESSAGE_CLAIMABLE,
+	6, {TEXTOID, TEXTOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIDARRAYOID}
 };
 
 static Statement update_claimed = {
@@ -505,8 +502,8 @@ TakeInOrder(Lane lane, const char *listener, QueueCursor *cursor, int limit, Tim
 	if (count == 0)
 		return NIL;
 	LookArguments(&arguments, lane, listener, limit, QUEUE_TAKE, now);
-	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
-	rows = StatementRun(&select_by_id, &arguments);
+	ArgumentDatum(&arguments, QueuePlaces(ids, count));
+	rows = StatementRun(&select_places, &arguments);
 	return rows > 0 ? ClaimFound(rows, QUEUE_TAKE, now) : NIL;
 }
 

@@ -61,6 +61,9 @@ typedef struct QueueCursor
  */
 #define QUEUE_TAKE (-1)
 
+/* Where the rows with these ids are: a tid[]. */
+extern Datum QueuePlaces(const Datum *ids, int count);
+
 /* Forget what was seen: all rows are looked at again. */
 extern void QueueCursorReset(QueueCursor *cursor);
 

@@ -12,13 +12,21 @@
 
 #include "base/array.h"
 #include "base/compat.h"
+#include "base/keyed_row.h"
 #include "base/statement.h"
 #include "outbox/queue.h"
 
+/*
+ * Rows are looked up by their primary key beforehand (QueuePlaces): the index of new rows
+ * has the id, too, behind other columns, and for a table that was small when the plan was
+ * made the planner takes it as well, which then reads the entries of all dead rows.
+ */
+static const KeyedTable outbox = {"outbox"};
+
 static Statement delete_done = {
 	"DELETE FROM washminute_data.outbox"
-	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
-	2, {INT8ARRAYOID, INT8OID}
+	" WHERE ctid = ANY ($1) AND state = 'inflight' AND epoch = $2",
+	2, {TIDARRAYOID, INT8OID}
 };
 
 static Statement update_failed = {
@@ -28,17 +36,23 @@ static Statement update_failed = {
 	"       due_at = CASE WHEN r.outcome = 3 THEN NULL ELSE r.due_at END, last_error = r.error, failed_at = $6"
 	"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
 	"                  pg_catalog.unnest($4)) AS r (outbox_id, outcome, due_at, error)"
-	" WHERE o.outbox_id = r.outbox_id AND o.state = 'inflight' AND o.epoch = $5",
-	6, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID}
+	" WHERE o.ctid = ANY ($7) AND o.outbox_id + 0 = r.outbox_id AND o.state = 'inflight' AND o.epoch = $5",
+	7, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID, TIDARRAYOID}
 };
 
 StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
 				 "update_failed names them by number");
 
 static Statement lock_results = {
-	"SELECT FROM washminute_data.outbox WHERE outbox_id = ANY ($1) FOR UPDATE NOWAIT",
-	1, {INT8ARRAYOID}
+	"SELECT FROM washminute_data.outbox WHERE ctid = ANY ($1) FOR UPDATE NOWAIT",
+	1, {TIDARRAYOID}
 };
+
+Datum
+QueuePlaces(const Datum *ids, int count)
+{
+	return KeyedPlaces(&outbox, ids, count);
+}
 
 void
 QueueRecord(const QueueResult *results, int count, int64 epoch)
@@ -66,7 +80,7 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 	}
 	if (done_count > 0)
 	{
-		ArgumentDatum(&arguments, FixedArray(done, done_count, INT8OID));
+		ArgumentDatum(&arguments, QueuePlaces(done, done_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
 		StatementRun(&delete_done, &arguments);
 	}
@@ -79,6 +93,7 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 		ArgumentDatum(&arguments, TextArray(errors, failed_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
+		ArgumentDatum(&arguments, QueuePlaces(ids, failed_count));
 		StatementRun(&update_failed, &arguments);
 	}
 }
@@ -91,6 +106,6 @@ QueueLock(const QueueResult *results, int count)
 
 	for (int i = 0; i < count; i++)
 		ids[i] = Int64GetDatum(results[i].outbox_id);
-	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
+	ArgumentDatum(&arguments, QueuePlaces(ids, count));
 	StatementRun(&lock_results, &arguments);
 }
