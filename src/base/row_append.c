@@ -114,6 +114,7 @@ RowAppendBegin(AppendTable *table)
 	append->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(append->result, relation, 0, NULL, 0);
 	ExecOpenIndices(append->result, false);
+	append->estate->es_opened_result_relations = list_make1(append->result);	/* for triggers */
 	append->slot = ExecInitExtraTupleSlot(append->estate, RelationGetDescr(relation),
 										  table_slot_callbacks(relation));
 	AfterTriggerBeginQuery();
@@ -153,7 +154,7 @@ RowAppendEnd(RowAppend *append)
 {
 	PopActiveSnapshot();
 	AfterTriggerEndQuery(append->estate);
-	ExecCloseIndices(append->result);
+	ExecCloseResultRelations(append->estate);
 	ExecResetTupleTable(append->estate->es_tupleTable, false);
 	FreeExecutorState(append->estate);
 	table_close(append->relation, NoLock);

@@ -438,6 +438,26 @@ DELETE FROM washminute_data.listeners WHERE name LIKE 'outbox%';
 SELECT pg_temp.event();
 
 --
+-- Rows go in without a statement: constraints and triggers hold all the same
+--
+
+BEGIN;
+CREATE FUNCTION pg_temp.seen() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN RAISE NOTICE '% % %: % % %', tg_when, tg_op, tg_level, new.lane, new.event, new.data; RETURN new; END$$;
+CREATE TRIGGER seen_before BEFORE INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
+CREATE TRIGGER seen_after AFTER INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
+ALTER TABLE washminute_data.outbox ADD CONSTRAINT outbox_forbids CHECK (event <> 'outboxForbidden') NOT VALID;
+SELECT washminute.enqueue('push', 'outboxSeen', '{"a": 1}', recipient_id => 'outbox_w') > 0 AS queued;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxForbidden', recipient_id => 'outbox_w')$$);
+SELECT event, data, state, attempts, epoch, due_at, expires_at, xid = pg_current_xact_id() AS ours
+  FROM washminute_data.outbox WHERE event LIKE 'outbox%n';
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
+ROLLBACK;
+SELECT count(*) AS none FROM washminute_data.outbox WHERE event IN ('outboxSeen', 'outboxForbidden');
+
+--
 -- What the worker shows
 --
 
