@@ -172,16 +172,17 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 }
 
 Datum
-KeyedPlaces(const KeyedTable *table, const Datum *keys, int count)
+KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found)
 {
 	Relation	relation = OpenTable(table);
 	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
-	Datum	   *found = palloc(Max(count, 1) * sizeof(Datum));
-	int			found_count = 0;
+	Datum	   *at = palloc(Max(count, 1) * sizeof(Datum));
 	Snapshot	snapshot;
 
+	Assert(ActiveSnapshotSet());
+	*found = 0;
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	for (int i = 0; i < count; i++)
@@ -190,9 +191,9 @@ KeyedPlaces(const KeyedTable *table, const Datum *keys, int count)
 
 		if (FetchVisible(relation, scan, snapshot, slot))
 		{
-			places[found_count] = slot->tts_tid;
-			found[found_count] = PointerGetDatum(&places[found_count]);
-			found_count++;
+			places[*found] = slot->tts_tid;
+			at[*found] = PointerGetDatum(&places[*found]);
+			(*found)++;
 		}
 		index_endscan(scan);
 		CHECK_FOR_INTERRUPTS();
@@ -201,7 +202,7 @@ KeyedPlaces(const KeyedTable *table, const Datum *keys, int count)
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	table_close(relation, NoLock);
-	return FixedArray(found, found_count, TIDOID);
+	return FixedArray(at, *found, TIDOID);
 }
 
 void

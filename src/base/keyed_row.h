@@ -27,7 +27,7 @@
 
 #define KEYED_COLUMNS_MAX 20
 
-/* A table of washminute_data whose key is of texts and uuids, and what is read of it. */
+/* A table of washminute_data, and what is read of it. */
 typedef struct KeyedTable
 {
 	const char *name;
@@ -55,10 +55,12 @@ extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 
 /*
  * Where the rows with such keys, of one column, are on the latest snapshot: a tid[], for
- * "WHERE ctid = ANY ($n)".  A planner who knows little of a table may look a key up by any
- * index that has the column somewhere.
+ * "WHERE ctid = ANY ($n)", and how many there are.  A planner who knows little of a table
+ * may look a key up by any index that has the column somewhere.  A row that is updated
+ * afterwards is missed; what keeps its place from being another row's is the caller's
+ * active snapshot.
  */
-extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count);
+extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found);
 
 /*
  * Run a statement that updates the row with that key, found by its place: the

@@ -16,6 +16,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -27,6 +28,19 @@
 #include "base/compat.h"
 #include "base/row_append.h"
 
+/*
+ * What domain_check() keeps is made anew after so many uses: at each change of any
+ * constraint in the database it makes its expressions again, and leaves the old ones.
+ */
+#define CHECKS_LAST 256
+
+/* A default of a column that is not named. */
+typedef struct Default
+{
+	AttrNumber	number;
+	ExprState  *expression;
+} Default;
+
 struct RowAppend
 {
 	AppendTable *table;
@@ -34,6 +48,7 @@ struct RowAppend
 	EState	   *estate;
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
+	List	   *defaults;		/* Default * */
 };
 
 static Oid
@@ -57,16 +72,15 @@ SequenceNext(const char *name)
 
 /* Is a column still where it was, and of that type? */
 static bool
-IsKnown(const AppendTable *table, int column, TupleDesc descriptor)
+IsKnown(const AppendColumn *column, TupleDesc descriptor)
 {
-	AttrNumber	number = table->known[column].number;
 	Form_pg_attribute attribute;
 
-	if (number == InvalidAttrNumber || number > descriptor->natts)
+	if (column->number == InvalidAttrNumber || column->number > descriptor->natts)
 		return false;
-	attribute = TupleDescAttr(descriptor, number - 1);
-	return attribute->atttypid == table->known[column].type &&
-		strcmp(NameStr(attribute->attname), table->columns[column]) == 0;
+	attribute = TupleDescAttr(descriptor, column->number - 1);
+	return attribute->atttypid == column->column_type &&
+		strcmp(NameStr(attribute->attname), column->name) == 0;
 }
 
 static void
@@ -74,89 +88,161 @@ FindColumns(AppendTable *table, Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 
-	for (int i = 0; table->columns[i] != NULL; i++)
+	for (AppendColumn *column = table->columns; column->name != NULL; column++)
 	{
-		AttrNumber	number;
-		Oid			type;
+		Form_pg_attribute attribute;
 
-		if (IsKnown(table, i, descriptor))
+		if (IsKnown(column, descriptor))
 			continue;
-		number = get_attnum(RelationGetRelid(relation), table->columns[i]);
-		if (number == InvalidAttrNumber)
+		column->number = get_attnum(RelationGetRelid(relation), column->name);
+		if (column->number == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of relation \"washminute_data.%s\" does not exist",
-							table->columns[i], table->name)));
-		type = TupleDescAttr(descriptor, number - 1)->atttypid;
-		table->known[i].number = number;
-		table->known[i].type = type;
-		table->known[i].is_domain = get_typtype(type) == TYPTYPE_DOMAIN;
+							column->name, table->name)));
+		attribute = TupleDescAttr(descriptor, column->number - 1);
+		if (getBaseType(attribute->atttypid) != column->type || attribute->atttypmod != -1)
+		{
+			column->number = InvalidAttrNumber;
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of relation \"washminute_data.%s\" is not of type %s",
+							column->name, table->name, format_type_be(column->type))));
+		}
+		column->column_type = attribute->atttypid;
+		column->check = NULL;
 	}
+}
+
+/* Find the defaults of columns that are not named: some that a user has added. */
+static List *
+FindDefaults(const AppendTable *table, Relation relation, EState *estate)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	List	   *defaults = NIL;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		bool		is_named = false;
+		Default    *one;
+
+		if (attribute->attisdropped || !attribute->atthasdef || attribute->attgenerated)
+			continue;
+		for (const AppendColumn *column = table->columns; column->name != NULL; column++)
+			is_named = is_named || column->number == attribute->attnum;
+		if (is_named)
+			continue;
+		one = palloc(sizeof(Default));
+		one->number = attribute->attnum;
+		one->expression = ExecPrepareExpr((Expr *) build_column_default(relation, attribute->attnum), estate);
+		defaults = lappend(defaults, one);
+	}
+	return defaults;
+}
+
+static void
+KeepChecks(AppendTable *table)
+{
+	if (table->checks != NULL && ++table->uses < CHECKS_LAST)
+		return;
+	for (AppendColumn *column = table->columns; column->name != NULL; column++)
+		column->check = NULL;
+	if (table->checks != NULL)
+		MemoryContextReset(table->checks);
+	else
+		table->checks = AllocSetContextCreate(TopMemoryContext, "washminute row append",
+											  ALLOCSET_SMALL_SIZES);
+	table->uses = 0;
 }
 
 RowAppend *
 RowAppendBegin(AppendTable *table)
 {
-	Relation	relation = table_open(RelationByName(table->name), RowExclusiveLock);
-	Oid			relid = RelationGetRelid(relation);
-	RowAppend  *append = palloc0(sizeof(RowAppend));
+	RowAppend  *append;
+	Relation	relation;
+	Oid			relid = RelationByName(table->name);
+	EState	   *estate;
+	MemoryContext previous;
 
 	PreventCommandIfReadOnly("INSERT");
+	relation = table_open(relid, RowExclusiveLock);
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK ||
 		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->name);
-
 	FindColumns(table, relation);
+	KeepChecks(table);
+
+	estate = CreateExecutorState();
+	previous = MemoryContextSwitchTo(estate->es_query_cxt);
+	append = palloc0(sizeof(RowAppend));
 	append->table = table;
 	append->relation = relation;
-	append->estate = CreateExecutorState();
-	append->estate->es_output_cid = GetCurrentCommandId(true);
+	append->estate = estate;
+	estate->es_output_cid = GetCurrentCommandId(true);
 	append->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(append->result, relation, 0, NULL, 0);
 	ExecOpenIndices(append->result, false);
-	append->estate->es_opened_result_relations = list_make1(append->result);	/* for triggers */
-	append->slot = ExecInitExtraTupleSlot(append->estate, RelationGetDescr(relation),
+	estate->es_opened_result_relations = list_make1(append->result);	/* for triggers */
+	append->slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(relation),
 										  table_slot_callbacks(relation));
+	append->defaults = FindDefaults(table, relation, estate);
+	MemoryContextSwitchTo(previous);
+
 	AfterTriggerBeginQuery();
 	PushActiveSnapshot(GetLatestSnapshot());
 	return append;
 }
 
-void
+bool
 RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls)
 {
-	AppendTable *table = append->table;
 	TupleTableSlot *slot = append->slot;
+	AppendColumn *columns = append->table->columns;
 	MemoryContext previous;
+	ListCell   *cell;
 
 	ExecClearTuple(slot);
+	ResetPerTupleExprContext(append->estate);
 	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(append->relation));
-	for (int i = 0; table->columns[i] != NULL; i++)
+	for (int i = 0; columns[i].name != NULL; i++)
 	{
-		int			at = table->known[i].number - 1;
+		int			at = columns[i].number - 1;
 
 		slot->tts_values[at] = values[i];
 		slot->tts_isnull[at] = nulls[i];
-		if (table->known[i].is_domain)
-			domain_check(values[i], nulls[i], table->known[i].type,
-						 &table->known[i].check, TopMemoryContext);
+		if (columns[i].column_type != columns[i].type)
+			domain_check(values[i], nulls[i], columns[i].column_type,
+						 &columns[i].check, append->table->checks);
+	}
+	foreach(cell, append->defaults)
+	{
+		const Default *one = lfirst(cell);
+
+		slot->tts_values[one->number - 1] =
+			ExecEvalExprSwitchContext(one->expression, GetPerTupleExprContext(append->estate),
+									  &slot->tts_isnull[one->number - 1]);
 	}
 	ExecStoreVirtualTuple(slot);
 
-	ResetPerTupleExprContext(append->estate);
 	previous = MemoryContextSwitchTo(GetPerTupleMemoryContext(append->estate));
 	ExecSimpleRelationInsert(append->result, append->estate, slot);
 	MemoryContextSwitchTo(previous);
+
+	/* the place is of the row that was written, if one was */
+	return ItemPointerIsValid(&slot->tts_tid);
 }
 
 void
 RowAppendEnd(RowAppend *append)
 {
+	EState	   *estate = append->estate;
+	Relation	relation = append->relation;
+
+	AfterTriggerEndQuery(estate);
 	PopActiveSnapshot();
-	AfterTriggerEndQuery(append->estate);
-	ExecCloseResultRelations(append->estate);
-	ExecResetTupleTable(append->estate->es_tupleTable, false);
-	FreeExecutorState(append->estate);
-	table_close(append->relation, NoLock);
-	pfree(append);
+	ExecCloseResultRelations(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	FreeExecutorState(estate);
+	table_close(relation, NoLock);
 }

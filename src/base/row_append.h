@@ -3,16 +3,16 @@
  * row_append.h
  *		Rows appended to a table of washminute_data without a statement.
  *
- *	static AppendTable table = {"outbox", {"lane", "event", NULL}};
+ *	static AppendTable table = {"outbox", {{"lane", TEXTOID}, {"event", TEXTOID}}};
  *	RowAppend  *append = RowAppendBegin(&table);
  *
  *	RowAppendRow(append, values, nulls);
  *	RowAppendEnd(append);
  *
- * What an INSERT does beside, is done: rights, types that are domains, constraints,
- * indexes, triggers for each row.  What it would put into columns that are not named is
- * not: they become NULL, and the next value of a sequence is asked for.  The rows are
- * seen by the statements that begin later.
+ * Of what an INSERT does beside, these are done: the right to insert into the table,
+ * types that are domains, defaults of columns that are not named, constraints, indexes,
+ * triggers for each row.  Not done: rules, triggers for each statement, rights on single
+ * columns.  The rows are seen by the statements that begin later.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,22 +21,27 @@
 
 #include "access/attnum.h"
 
-#define APPEND_MAX_COLUMNS 16
+#define APPEND_MAX_COLUMNS 20
+
+/* A column, and the type of the values given for it: its own, or of its domain. */
+typedef struct AppendColumn
+{
+	const char *name;
+	Oid			type;
+
+	/* what was found out about it, for the backend's life */
+	AttrNumber	number;
+	Oid			column_type;
+	void	   *check;			/* of domain_check() */
+} AppendColumn;
 
 /* A static of the file that uses it. */
 typedef struct AppendTable
 {
 	const char *name;			/* in washminute_data */
-	const char *columns[APPEND_MAX_COLUMNS + 1];	/* ends with NULL */
-
-	/* what was found out about them, for the backend's life */
-	struct
-	{
-		AttrNumber	number;
-		Oid			type;
-		bool		is_domain;
-		void	   *check;		/* of domain_check() */
-	}			known[APPEND_MAX_COLUMNS];
+	AppendColumn columns[APPEND_MAX_COLUMNS + 1];	/* ends with one without a name */
+	MemoryContext checks;
+	int			uses;
 } AppendTable;
 
 typedef struct RowAppend RowAppend;
@@ -44,8 +49,11 @@ typedef struct RowAppend RowAppend;
 /* Begin; raises as INSERT would where the table may not be written to. */
 extern RowAppend *RowAppendBegin(AppendTable *table);
 
-/* A row: a value for each of the table's columns, in their order. */
-extern void RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls);
+/*
+ * A row: a value for each of the table's columns, in their order.  False where a trigger
+ * has suppressed it.
+ */
+extern bool RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls);
 
 extern void RowAppendEnd(RowAppend *append);
 

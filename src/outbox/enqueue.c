@@ -10,13 +10,11 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/xid8.h"
 
 #include "base/argument.h"
-#include "base/array.h"
 #include "base/caller.h"
 #include "base/clock.h"
 #include "base/command.h"
@@ -40,18 +38,37 @@ static Statement insert_event = {
 	6, {TIMESTAMPTZOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
-/* Columns of a new row; the others are NULL. */
+/* Columns of a new row; the others are NULL, or what their defaults say. */
 enum
 {
-	OUTBOX_ID, LANE, LISTENER, RECIPIENT_ID, AUDIENCE, EVENT, DATA, CORRELATION_ID, STATE,
-	ATTEMPTS, EPOCH, CREATED_AT, DUE_AT, EXPIRES_AT, QUEUED_AT, XID, OUTBOX_COLUMNS
+	OUTBOX_ID, OUTBOX_LANE, OUTBOX_LISTENER, OUTBOX_RECIPIENT_ID, OUTBOX_AUDIENCE, OUTBOX_EVENT,
+	OUTBOX_DATA, OUTBOX_CORRELATION_ID, OUTBOX_STATE, OUTBOX_ATTEMPTS, OUTBOX_EPOCH,
+	OUTBOX_CREATED_AT, OUTBOX_DUE_AT, OUTBOX_EXPIRES_AT, OUTBOX_QUEUED_AT, OUTBOX_XID,
+	OUTBOX_COLUMNS
 };
+
+StaticAssertDecl(OUTBOX_COLUMNS <= APPEND_MAX_COLUMNS, "an AppendTable has room for them");
 
 static AppendTable outbox = {
 	"outbox",
-	{"outbox_id", "lane", "listener", "recipient_id", "audience", "event", "data",
-	"correlation_id", "state", "attempts", "epoch", "created_at", "due_at", "expires_at",
-	"queued_at", "xid"}
+	{
+		[OUTBOX_ID] = {"outbox_id", INT8OID},
+		[OUTBOX_LANE] = {"lane", TEXTOID},
+		[OUTBOX_LISTENER] = {"listener", TEXTOID},
+		[OUTBOX_RECIPIENT_ID] = {"recipient_id", TEXTOID},
+		[OUTBOX_AUDIENCE] = {"audience", TEXTOID},
+		[OUTBOX_EVENT] = {"event", TEXTOID},
+		[OUTBOX_DATA] = {"data", JSONBOID},
+		[OUTBOX_CORRELATION_ID] = {"correlation_id", TEXTOID},
+		[OUTBOX_STATE] = {"state", TEXTOID},
+		[OUTBOX_ATTEMPTS] = {"attempts", INT4OID},
+		[OUTBOX_EPOCH] = {"epoch", INT8OID},
+		[OUTBOX_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
+		[OUTBOX_DUE_AT] = {"due_at", TIMESTAMPTZOID},
+		[OUTBOX_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
+		[OUTBOX_QUEUED_AT] = {"queued_at", TIMESTAMPTZOID},
+		[OUTBOX_XID] = {"xid", XID8OID}
+	}
 };
 
 static Statement select_user = {
@@ -101,7 +118,7 @@ SetTime(Datum *values, bool *nulls, int column, TimestampTz at, TimestampTz none
 	values[column] = TimestampTzGetDatum(at);
 }
 
-/* Write a row for each notice; the id of the first one. */
+/* Write a row for each notice; the id of the first that no trigger took away, or 0. */
 static int64
 OutboxWrite(const Entry *entry, const Notice *notices, int count)
 {
@@ -116,34 +133,34 @@ OutboxWrite(const Entry *entry, const Notice *notices, int count)
 #endif
 	if (count == 0)
 		return 0;
-	SetText(values, nulls, LANE, lane_names[entry->lane]);
-	SetText(values, nulls, LISTENER, entry->listener);
-	SetText(values, nulls, CORRELATION_ID, CallerCorrelationId());
-	SetText(values, nulls, STATE, "queued");
-	SetTime(values, nulls, DUE_AT, entry->due_at, DT_NOBEGIN);
-	values[CREATED_AT] = TimestampTzGetDatum(ClockNow());
-	values[QUEUED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[DATA] = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data));
-	values[ATTEMPTS] = Int32GetDatum(0);
-	values[EPOCH] = Int64GetDatum(0);
-	values[XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-
 	append = RowAppendBegin(&outbox);
+
+	SetText(values, nulls, OUTBOX_LANE, lane_names[entry->lane]);
+	SetText(values, nulls, OUTBOX_LISTENER, entry->listener);
+	SetText(values, nulls, OUTBOX_CORRELATION_ID, CallerCorrelationId());
+	SetText(values, nulls, OUTBOX_STATE, "queued");
+	SetTime(values, nulls, OUTBOX_DUE_AT, entry->due_at, DT_NOBEGIN);
+	values[OUTBOX_DATA] = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data));
+	values[OUTBOX_ATTEMPTS] = Int32GetDatum(0);
+	values[OUTBOX_EPOCH] = Int64GetDatum(0);
+	values[OUTBOX_CREATED_AT] = TimestampTzGetDatum(ClockNow());
+	values[OUTBOX_QUEUED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[OUTBOX_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	for (int i = 0; i < count; i++)
 	{
 		int64		outbox_id = SequenceNext("outbox_outbox_id_seq");
 
-		if (i == 0)
-			first = outbox_id;
 		values[OUTBOX_ID] = Int64GetDatum(outbox_id);
-		SetText(values, nulls, RECIPIENT_ID, notices[i].recipient_id);
-		SetText(values, nulls, AUDIENCE, notices[i].audience);
-		SetText(values, nulls, EVENT, notices[i].event);
-		SetTime(values, nulls, EXPIRES_AT, notices[i].expires_at, DT_NOEND);
-		RowAppendRow(append, values, nulls);
+		SetText(values, nulls, OUTBOX_RECIPIENT_ID, notices[i].recipient_id);
+		SetText(values, nulls, OUTBOX_AUDIENCE, notices[i].audience);
+		SetText(values, nulls, OUTBOX_EVENT, notices[i].event);
+		SetTime(values, nulls, OUTBOX_EXPIRES_AT, notices[i].expires_at, DT_NOEND);
+		if (RowAppendRow(append, values, nulls) && first == 0)
+			first = outbox_id;
 	}
 	RowAppendEnd(append);
-	WakeAtCommit(nulls[DUE_AT] ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
+	if (first != 0)
+		WakeAtCommit(nulls[OUTBOX_DUE_AT] ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
 	return first;
 }
 

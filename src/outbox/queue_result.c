@@ -16,6 +16,9 @@
 #include "base/statement.h"
 #include "outbox/queue.h"
 
+/* How often rows are looked up that somebody else has moved since they were found. */
+#define RECORD_TRIES 5
+
 /*
  * Rows are looked up by their primary key beforehand (QueuePlaces): the index of new rows
  * has the id, too, behind other columns, and for a table that was small when the plan was
@@ -25,10 +28,11 @@ static const KeyedTable outbox = {"outbox"};
 
 static Statement delete_done = {
 	"DELETE FROM washminute_data.outbox"
-	" WHERE ctid = ANY ($1) AND state = 'inflight' AND epoch = $2",
-	2, {TIDARRAYOID, INT8OID}
+	" WHERE ctid = ANY ($2) AND state = 'inflight' AND epoch = $1",
+	2, {INT8OID, TIDARRAYOID}
 };
 
+/* the sum keeps the planner from looking each id up in an index */
 static Statement update_failed = {
 	"UPDATE washminute_data.outbox AS o"
 	"   SET state = CASE WHEN r.outcome = 3 THEN 'dead' ELSE 'queued' END,"
@@ -51,7 +55,29 @@ static Statement lock_results = {
 Datum
 QueuePlaces(const Datum *ids, int count)
 {
-	return KeyedPlaces(&outbox, ids, count);
+	int			found;
+
+	return KeyedPlaces(&outbox, ids, count, &found);
+}
+
+/*
+ * Run a statement that changes rows, their places its last argument; again for those that
+ * somebody else's update has moved meanwhile.  Rows that are no longer ours it leaves alone.
+ */
+static void
+RunAtPlaces(Statement *statement, const Arguments *arguments, const Datum *ids, int count)
+{
+	for (int i = 0; i < RECORD_TRIES; i++)
+	{
+		Arguments	with_places = *arguments;
+		int			found;
+		uint64		changed;
+
+		ArgumentDatum(&with_places, KeyedPlaces(&outbox, ids, count, &found));
+		changed = StatementRun(statement, &with_places);
+		if (changed == (uint64) found || (i > 0 && changed == 0))
+			break;
+	}
 }
 
 void
@@ -80,9 +106,8 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 	}
 	if (done_count > 0)
 	{
-		ArgumentDatum(&arguments, QueuePlaces(done, done_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
-		StatementRun(&delete_done, &arguments);
+		RunAtPlaces(&delete_done, &arguments, done, done_count);
 	}
 	if (failed_count > 0)
 	{
@@ -93,8 +118,7 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 		ArgumentDatum(&arguments, TextArray(errors, failed_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
-		ArgumentDatum(&arguments, QueuePlaces(ids, failed_count));
-		StatementRun(&update_failed, &arguments);
+		RunAtPlaces(&update_failed, &arguments, ids, failed_count);
 	}
 }
 

@@ -201,7 +201,7 @@ ReadMessages(const List *messages)
 			all_told = lappend(all_told, AudienceRead(message, queued, now));
 	}
 
-	/* who is alone is known also where all are worked on together */
+	/* the statement is of all: only a message that is alone can be blamed for it */
 	if (list_length(messages) != 1)
 		at_outbox_id = 0;
 	AudienceReadWaves(all_told, now);

@@ -56,7 +56,7 @@ typedef struct Told
 static MemoryContext track_context = NULL;
 static HTAB *told = NULL;
 static uint32 round_number = 0;
-static bool moved = false;
+static bool moved = true;		/* what was written before this worker's time */
 static bool has_gateways = false;
 
 /* monotonic: when it is looked for gateways, the first time at once; not before which positions are told */

@@ -451,7 +451,19 @@ SELECT washminute.enqueue('push', 'outboxSeen', '{"a": 1}', recipient_id => 'out
 SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxForbidden', recipient_id => 'outbox_w')$$);
 SELECT event, data, state, attempts, epoch, due_at, expires_at, xid = pg_current_xact_id() AS ours
   FROM washminute_data.outbox WHERE event LIKE 'outbox%n';
+-- columns of one's own
+ALTER TABLE washminute_data.outbox ADD COLUMN colour text NOT NULL DEFAULT 'red', ADD COLUMN note text DEFAULT lower('NONE'),
+  ADD COLUMN length integer GENERATED ALWAYS AS (length(event)) STORED;
+SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') > 0 AS queued;
+SELECT colour, note, length FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{}';
+-- a trigger that takes a row away, and a type that is not ours
+CREATE OR REPLACE FUNCTION pg_temp.seen() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') AS queued;
+ALTER TABLE washminute_data.outbox ALTER COLUMN epoch TYPE numeric;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
 ROLLBACK;
+SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') > 0 AS queued;
+DELETE FROM washminute_data.outbox WHERE event = 'outboxSeen';
 BEGIN READ ONLY;
 SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
 ROLLBACK;

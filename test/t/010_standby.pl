@@ -54,6 +54,7 @@ my %commands = (
 	cancel_request => "cancel_request('$id', 'amina')",
 	record_payment => "record_payment('$order', $total{unpaid}, 'x')",
 	emit => "emit('user-amina', 'x')",
+	enqueue => "enqueue('push', 'x', recipient_id => 'amina')",
 	settle_balance => "settle_balance('w9', 1, 'x')",
 	setup => 'setup()',
 	adopt => 'adopt()');

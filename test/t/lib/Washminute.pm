@@ -335,18 +335,26 @@ sub becomes
 
 # query_becomes(NODE, QUERY, EXPECTED, DATABASE, SECONDS): does the query, one statement, give
 # this text, as psql -At would print it, before the time is over?  As
-# poll_query_until, but in one session, which is begun anew whenever it fails: most of
-# a processor's time would go into starting psql otherwise.
+# poll_query_until, but in one session, which is begun anew whenever it fails and each second:
+# most of a processor's time would go into starting psql otherwise.
 sub query_becomes
 {
 	my ($node, $query, $expected, $database, $seconds) = @_;
 	my $end = Time::HiRes::time() + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
-	my ($session, $got);
+	my ($session, $connected, $got);
 
 	do
 	{
 		usleep(50_000) if defined $got;
+		# a new connection wakes the postmaster: up to PostgreSQL 15 it may miss that a worker
+		# is to be started anew, and then sleep for a minute
+		if (defined $session && Time::HiRes::time() > $connected + 1)
+		{
+			$session->disconnect;
+			undef $session;
+		}
 		$got = eval {
+			$connected = Time::HiRes::time() if !defined $session;
 			$session //= DBI->connect(
 				'dbi:Pg:' . ($node->connstr($database // $DATABASE) =~ tr/ /;/r),
 				'', '', { RaiseError => 1, PrintError => 0, pg_bool_tf => 1, pg_server_prepare => 0 });
