@@ -127,6 +127,27 @@ foreach my $case (
 	is(worker_pid($node), $pid, "$name: by the same process");
 }
 
+# a row that is moved under the worker's hands: the update ends while it waits for it
+{
+	my $name = 'moved';
+	my $session = under_way("UPDATE washminute_data.outbox SET correlation_id = 'mine' $second", {}, $name);
+
+	$session->query_until(qr/begun/, <<"END");
+\\echo begun
+DO \$\$BEGIN
+  FOR i IN 1 .. 20000 LOOP
+    EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE pid = $pid AND NOT granted);
+    PERFORM pg_sleep(0.001);
+  END LOOP;
+END\$\$;
+COMMIT;
+END
+	is($peer->release('hook'), 3, "$name: all are answered");
+	states_become('', $free, "$name: all are recorded");
+	$session->quit;
+	is($peer->stats('hook')->{doubled}, 0, "$name: nothing was sent twice");
+}
+
 #
 # Failed
 #
