@@ -231,6 +231,9 @@ INSERT INTO washminute_data.chat_viewers (sid, chat_id, user_id, gateway, since)
 SELECT 's' || n, test_helpers.request('socket'), u, g, now() FROM (VALUES (1, 'socket_c', 'g2'), (2, 'socket_other', 'g3')) AS v (n, u, g);
 SELECT washminute.chat_state(test_helpers.request('socket'), 'socket_c')->>'viewers' AS viewers;
 SELECT washminute_api.rt_gateway_beat('g2');
+-- one that the worker is looking at is left to the next beat
+DO $$ BEGIN WHILE EXISTS (SELECT FROM washminute_data.chat_viewers WHERE gateway = 'g3') LOOP
+  COMMIT; PERFORM pg_sleep(0.01); PERFORM washminute_api.rt_gateway_beat('g2'); END LOOP; END $$;
 SELECT string_agg(gateway, ', ') AS left_by FROM washminute_data.chat_viewers;
 SELECT washminute_api.rt_gateway_register('g2') ? 'tickSeconds' AS registered;
 SELECT count(*) AS viewers FROM washminute_data.chat_viewers;
