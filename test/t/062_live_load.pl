@@ -36,10 +36,11 @@ SQL
 SELECT washminute.report_locations(array_agg('w' || j), array_agg(10 + random() * 0.02), array_agg(10 + random() * 0.02))
   FROM (SELECT j FROM generate_series(:i, :i + 30) AS j UNION ALL SELECT :i) AS s;
 SQL
+	# who is not suspended, and locked before the call: a SELECT locks what it has evaluated
 	turn => <<'SQL',
 \set i random(1, 300)
-SELECT washminute.set_washman_status('w:i', CASE WHEN random() < 0.6 THEN 'online' ELSE 'offline' END) FROM washminute_data.washmen
- WHERE washman_id = 'w:i' AND suspended_at IS NULL FOR NO KEY UPDATE;
+WITH w AS MATERIALIZED (SELECT FROM washminute_data.washmen WHERE washman_id = 'w:i' AND suspended_at IS NULL FOR NO KEY UPDATE)
+SELECT washminute.set_washman_status('w:i', CASE WHEN random() < 0.6 THEN 'online' ELSE 'offline' END) FROM w;
 SQL
 	# in the order of the ids, so that none waits for another in a circle
 	savepoints => <<'SQL',
@@ -47,7 +48,8 @@ SQL
 \set j :i + 1
 \set k :i + 2
 BEGIN;
-SELECT washminute.set_washman_status('w:i', 'online') FROM washminute_data.washmen WHERE washman_id = 'w:i' AND suspended_at IS NULL FOR NO KEY UPDATE;
+WITH w AS MATERIALIZED (SELECT FROM washminute_data.washmen WHERE washman_id = 'w:i' AND suspended_at IS NULL FOR NO KEY UPDATE)
+SELECT washminute.set_washman_status('w:i', 'online') FROM w;
 SAVEPOINT a;
 UPDATE washminute_data.washmen SET status = 'offline' WHERE washman_id = 'w:j';
 SELECT washminute.report_location('w:i', 10.01, 10.01);
