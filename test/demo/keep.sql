@@ -21,16 +21,15 @@ CREATE TABLE washminute_demo.told (event text, user_id text, request_id uuid);
 CREATE FUNCTION washminute_demo.keep_told() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO washminute_demo.told
-  SELECT event, recipient_id, (data->>'requestId')::uuid FROM queued
-   WHERE lane = 'push' AND recipient_id IS NOT NULL AND token IS NULL
-     AND event IN ('newWashingRequest', 'offerGone', 'paymentTakenBack');
+  INSERT INTO washminute_demo.told VALUES (NEW.event, NEW.recipient_id, (NEW.data->>'requestId')::uuid);
   RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER keep_told AFTER INSERT ON washminute_data.outbox REFERENCING NEW TABLE AS queued
-FOR EACH STATEMENT EXECUTE FUNCTION washminute_demo.keep_told();
+CREATE TRIGGER keep_told AFTER INSERT ON washminute_data.outbox FOR EACH ROW
+WHEN (NEW.lane = 'push' AND NEW.recipient_id IS NOT NULL AND NEW.token IS NULL
+      AND NEW.event IN ('newWashingRequest', 'offerGone', 'paymentTakenBack'))
+EXECUTE FUNCTION washminute_demo.keep_told();
 
 CREATE TABLE washminute_demo.expired (event text, recipient_id text, token text, data jsonb, attempts integer);
 
