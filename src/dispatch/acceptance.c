@@ -268,17 +268,27 @@ InsertJob(const Request *request, const char *washman_id,
 	StatementRunBehindWall(&insert_job, &arguments, wall);
 }
 
-/* Tell the customer, the winner, and those whose offer is gone, if there were any. */
+/* Accept, and tell the customer, the winner, and those whose offer is gone, if there were any. */
 static void
-TellOfAcceptance(const Request *request, const char *washman_id, const char *data)
+MoveToAccepted(Request *request, const char *washman_id, const char *actor_kind,
+			   const char *actor_id, const char *reason)
 {
 	Notice		notices[] = {
 		{request->customer_id, "customer", "washmanAssigned", NoticeEnd("washmanAssigned")},
 		{washman_id, "washman", "washmanAssigned", NoticeEnd("washmanAssigned")},
 		{NULL, "washman", "offerGone", request->expires_at}
 	};
+	Push		push = {.notices = notices, .count = request->wave > 0 ? 3 : 2};
+	Request		accepted = *request;
+	JsonObject	data;
 
-	(void) OutboxPush(notices, request->wave > 0 ? 3 : 2, data);
+	accepted.status = "accepted";
+	RequestData(&accepted, &data);
+	JsonText(&data, "washmanId", washman_id);
+	JsonInt(&data, "wave", request->wave);
+	ReservationTold(&accepted, &data);
+	push.data = JsonClose(&data);
+	RequestMove(request, "accepted", actor_kind, actor_id, washman_id, reason, &push);
 }
 
 /* The answer of accept_request. */
@@ -310,24 +320,17 @@ RequestAssign(Request *request, const char *washman_id, const char *actor_kind,
 		.commission_to_hold = RequestHold(request, settings)
 	};
 	HeldOffer	offer = {0};
-	JsonObject	data;
 
 	if (RequestWaitsForPayment(request, settings))
 		ErrorRaise(WM_PAYMENT_DUE, NULL);
 	if (strcmp(actor_kind, ACTOR_WASHMAN) == 0)
 		offer = RequireOffer(request, washman_id, settings);
 	RequireEligible(request, washman_id, offer.declined, by_operator, &terms);
-	RequestMove(request, "accepted", actor_kind, actor_id, washman_id, offer.none ? AHEAD : reason);
+	MoveToAccepted(request, washman_id, actor_kind, actor_id, offer.none ? AHEAD : reason);
 	InsertJob(request, washman_id, settings, terms.commission_to_hold);
 	if (terms.commission_to_hold > 0)
 		LedgerChangeBalance(washman_id, 0, terms.commission_to_hold,
 							terms.floor);
-
-	RequestData(request, &data);
-	JsonText(&data, "washmanId", washman_id);
-	JsonInt(&data, "wave", request->wave);
-	ReservationTold(request, &data);
-	TellOfAcceptance(request, washman_id, JsonClose(&data));
 }
 
 /* Who has answered, nearest first; how many. */

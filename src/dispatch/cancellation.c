@@ -142,7 +142,7 @@ Cancel(Request *request, const char *capacity, const char *actor_id, const char 
 		RequestEndJob(request, "cancelled", settings);
 	}
 	RequestMove(request, "cancelled", capacity, actor_id, request->washman_id,
-				reason);
+				reason, NULL);
 	if (request->washman_id != NULL)
 		RequestTell(request, request->washman_id, "washman", "requestCancelled");
 	if (pending)

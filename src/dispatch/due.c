@@ -103,7 +103,7 @@ EndTimer(const pg_uuid_t *request_id, DueOutcome outcome)
 static DueOutcome
 Expire(Request *request)
 {
-	RequestMove(request, "expired", ACTOR_SYSTEM, NULL, NULL, NULL);
+	RequestMove(request, "expired", ACTOR_SYSTEM, NULL, NULL, NULL, NULL);
 	RequestCancelOrder(request, NULL, 0);
 	RequestTellCustomer(request, "requestExpired");
 	return EndTimer(&request->request_id, DUE_EXPIRED);

@@ -157,7 +157,7 @@ GiveBack(Request *request, const char *washman_id, const Settings *settings)
 	RequestEndJob(request, "given_back", settings);
 	ChargeGiveBack(request, settings);
 	KeepFrom(request, washman_id);
-	RequestMove(request, "pending", ACTOR_WASHMAN, washman_id, washman_id, NULL);
+	RequestMove(request, "pending", ACTOR_WASHMAN, washman_id, washman_id, NULL, NULL);
 	if (ReservationIsFar(request, settings))
 		RequestWait(request, request->reservation_at);
 	else
@@ -215,7 +215,7 @@ NoShow(Request *request, const Settings *settings)
 
 	RequestEndJob(request, "no_show", settings);
 	RequestMove(request, "no_show", ACTOR_WASHMAN, request->washman_id,
-				request->washman_id, NULL);
+				request->washman_id, NULL, NULL);
 	ChargeFee(request, &fee, "no_show", request->washman_id, settings);
 	RequestCancelOrder(request, request->washman_id, fee.amount);
 	RequestTellCustomer(request, "customerNoShow");
@@ -246,7 +246,7 @@ Advance(Request *request, const char *to_status, const Settings *settings)
 		if (strcmp(to_status, "completed") == 0)
 			RequestEndJob(request, "completed", settings);
 		RequestMove(request, to_status, ACTOR_WASHMAN, request->washman_id,
-					request->washman_id, NULL);
+					request->washman_id, NULL, NULL);
 		RequestTellCustomer(request, advances[i].told);
 	}
 }

@@ -276,7 +276,7 @@ RequestCheckMove(const Request *request, const char *to_status,
 
 void
 RequestMove(Request *request, const char *to_status, const char *actor_kind,
-			const char *actor_id, const char *washman_id, const char *reason)
+			const char *actor_id, const char *washman_id, const char *reason, const Push *push)
 {
 	char	   *event = TransitionEvent(request, to_status, actor_kind);
 	const char *previous = request->washman_id;
@@ -312,7 +312,7 @@ RequestMove(Request *request, const char *to_status, const char *actor_kind,
 	RequestData(request, &data);
 	JsonText(&data, "washmanId", washman_id);
 	JsonText(&data, "reason", reason);
-	EventRecord(event, &request->request_id, actor_id, JsonClose(&data));
+	EventRecordTelling(event, &request->request_id, actor_id, JsonClose(&data), push);
 	ChatFollow(request, previous);
 }
 

@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "base/user.h"
 #include "dispatch/matching.h"
+#include "outbox/enqueue.h"
 
 typedef struct Request
 {
@@ -71,12 +72,12 @@ extern void RequestLook(const pg_uuid_t *request_id, const char *washman_id);
 /*
  * Move a locked request to another status, if its transitions have a row for
  * that, else WM_ILLEGAL_TRANSITION.  Records the event of that row, with
- * `reason` where it is not NULL.  A move to accepted takes washman_id as the
+ * `reason` where it is not NULL, and queues `push` with it, where there is one.  A move to accepted takes washman_id as the
  * washman; a move to pending leaves it without one.  Sets request->status.
  */
 extern void RequestMove(Request *request, const char *to_status,
 						const char *actor_kind, const char *actor_id,
-						const char *washman_id, const char *reason);
+						const char *washman_id, const char *reason, const Push *push);
 
 /* Raise WM_ILLEGAL_TRANSITION where RequestMove would. */
 extern void RequestCheckMove(const Request *request, const char *to_status,

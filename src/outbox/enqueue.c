@@ -27,6 +27,7 @@
 #include "base/statement.h"
 #include "outbox/enqueue.h"
 #include "outbox/listener.h"
+#include "outbox/realtime_queue.h"
 #include "outbox/realtime_rule.h"
 
 COMMAND(enqueue, -1);
@@ -75,33 +76,16 @@ static Statement select_user = {
 	"SELECT FROM washminute_data.users WHERE user_id = $1", 1, {TEXTOID}
 };
 
-/* What is queued; rows of one entry differ in whom they are for only. */
+/* What is queued: a row for each notice. */
 typedef struct Entry
 {
 	Lane		lane;
 	const char *listener;		/* "" for lanes of one destination */
 	const char *data;			/* a JSON object as text */
 	TimestampTz due_at;			/* DT_NOBEGIN: at once */
+	const Notice *notices;
+	int			count;
 } Entry;
-
-void
-EventRecord(const char *event, const pg_uuid_t *request_id,
-			const char *actor_id, const char *data)
-{
-	Arguments	arguments = {0};
-	Event		told = {event, request_id, data, CallerCorrelationId(), ClockNow()};
-
-	ArgumentDatum(&arguments, TimestampTzGetDatum(told.at));
-	ArgumentText(&arguments, event);
-	ArgumentDatumOrNull(&arguments, UUIDPGetDatum(request_id),
-						request_id == NULL);
-	ArgumentText(&arguments, actor_id);
-	ArgumentText(&arguments, data);
-	ArgumentText(&arguments, told.correlation_id);
-	StatementRunOne(&insert_event, &arguments);
-	ListenersTell(&told);
-	RealtimeRulesTell(&told);
-}
 
 static void
 SetText(Datum *values, bool *nulls, int column, const char *text)
@@ -118,9 +102,37 @@ SetTime(Datum *values, bool *nulls, int column, TimestampTz at, TimestampTz none
 	values[column] = TimestampTzGetDatum(at);
 }
 
-/* Write a row for each notice; the id of the first that no trigger took away, or 0. */
+/* Write the rows of an entry; the id of the first that no trigger took away, or 0. */
 static int64
-OutboxWrite(const Entry *entry, const Notice *notices, int count)
+AppendEntry(RowAppend *append, const Entry *entry, Datum *values, bool *nulls)
+{
+	int64		first = 0;
+
+	SetText(values, nulls, OUTBOX_LANE, lane_names[entry->lane]);
+	SetText(values, nulls, OUTBOX_LISTENER, entry->listener);
+	SetTime(values, nulls, OUTBOX_DUE_AT, entry->due_at, DT_NOBEGIN);
+	values[OUTBOX_DATA] = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data));
+	for (int i = 0; i < entry->count; i++)
+	{
+		const Notice *notice = &entry->notices[i];
+		int64		outbox_id = SequenceNext("outbox_outbox_id_seq");
+
+		values[OUTBOX_ID] = Int64GetDatum(outbox_id);
+		SetText(values, nulls, OUTBOX_RECIPIENT_ID, notice->recipient_id);
+		SetText(values, nulls, OUTBOX_AUDIENCE, notice->audience);
+		SetText(values, nulls, OUTBOX_EVENT, notice->event);
+		SetTime(values, nulls, OUTBOX_EXPIRES_AT, notice->expires_at, DT_NOEND);
+		if (RowAppendRow(append, values, nulls) && first == 0)
+			first = outbox_id;
+	}
+	if (first != 0)
+		WakeAtCommit(nulls[OUTBOX_DUE_AT] ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
+	return first;
+}
+
+/* Write the entries; the id of the first row, or 0 where there is none. */
+static int64
+OutboxWrite(const Entry *entries, int count)
 {
 	RowAppend  *append;
 	Datum		values[OUTBOX_COLUMNS];
@@ -135,12 +147,8 @@ OutboxWrite(const Entry *entry, const Notice *notices, int count)
 		return 0;
 	append = RowAppendBegin(&outbox);
 
-	SetText(values, nulls, OUTBOX_LANE, lane_names[entry->lane]);
-	SetText(values, nulls, OUTBOX_LISTENER, entry->listener);
 	SetText(values, nulls, OUTBOX_CORRELATION_ID, CallerCorrelationId());
 	SetText(values, nulls, OUTBOX_STATE, "queued");
-	SetTime(values, nulls, OUTBOX_DUE_AT, entry->due_at, DT_NOBEGIN);
-	values[OUTBOX_DATA] = DirectFunctionCall1(jsonb_in, CStringGetDatum(entry->data));
 	values[OUTBOX_ATTEMPTS] = Int32GetDatum(0);
 	values[OUTBOX_EPOCH] = Int64GetDatum(0);
 	values[OUTBOX_CREATED_AT] = TimestampTzGetDatum(ClockNow());
@@ -148,28 +156,69 @@ OutboxWrite(const Entry *entry, const Notice *notices, int count)
 	values[OUTBOX_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	for (int i = 0; i < count; i++)
 	{
-		int64		outbox_id = SequenceNext("outbox_outbox_id_seq");
+		int64		outbox_id = AppendEntry(append, &entries[i], values, nulls);
 
-		values[OUTBOX_ID] = Int64GetDatum(outbox_id);
-		SetText(values, nulls, OUTBOX_RECIPIENT_ID, notices[i].recipient_id);
-		SetText(values, nulls, OUTBOX_AUDIENCE, notices[i].audience);
-		SetText(values, nulls, OUTBOX_EVENT, notices[i].event);
-		SetTime(values, nulls, OUTBOX_EXPIRES_AT, notices[i].expires_at, DT_NOEND);
-		if (RowAppendRow(append, values, nulls) && first == 0)
+		if (first == 0)
 			first = outbox_id;
 	}
 	RowAppendEnd(append);
-	if (first != 0)
-		WakeAtCommit(nulls[OUTBOX_DUE_AT] ? WAKE_NEW(entry->lane) : WAKE_DUE(entry->lane));
 	return first;
+}
+
+void
+EventRecord(const char *event, const pg_uuid_t *request_id,
+			const char *actor_id, const char *data)
+{
+	EventRecordTelling(event, request_id, actor_id, data, NULL);
+}
+
+/* What is queued with an event goes in together: the table and its indexes are opened once. */
+void
+EventRecordTelling(const char *event, const pg_uuid_t *request_id,
+				   const char *actor_id, const char *data, const Push *push)
+{
+	Arguments	arguments = {0};
+	Event		told = {event, request_id, data, CallerCorrelationId(), ClockNow()};
+	Notice		live_notice = {NULL, NULL, event, DT_NOEND};
+	Entry		entries[2];
+	int			count = 0;
+	const char *live;
+
+	ArgumentDatum(&arguments, TimestampTzGetDatum(told.at));
+	ArgumentText(&arguments, event);
+	ArgumentDatumOrNull(&arguments, UUIDPGetDatum(request_id),
+						request_id == NULL);
+	ArgumentText(&arguments, actor_id);
+	ArgumentText(&arguments, data);
+	ArgumentText(&arguments, told.correlation_id);
+	StatementRunOne(&insert_event, &arguments);
+	ListenersTell(&told);
+
+	if (push != NULL)
+		entries[count++] = (Entry) {LANE_PUSH, "", push->data, DT_NOBEGIN, push->notices, push->count};
+	live = RealtimeRulesData(&told);
+	if (live != NULL && washminute_realtime_mode == REALTIME_OUTBOX)
+		entries[count++] = (Entry) {LANE_REALTIME, "", live, DT_NOBEGIN, &live_notice, 1};
+	else if (live != NULL)
+		(void) RealtimeQueue(event, live);
+	(void) OutboxWrite(entries, count);
+}
+
+/* Write the entry with one notice. */
+static int64
+WriteNotice(Entry entry, const Notice *notice)
+{
+	entry.notices = notice;
+	entry.count = 1;
+	return OutboxWrite(&entry, 1);
 }
 
 int64
 OutboxPush(const Notice *notices, int count, const char *data)
 {
-	Entry		entry = {LANE_PUSH, "", data, DT_NOBEGIN};
+	Entry		entry = {LANE_PUSH, "", data, DT_NOBEGIN, notices, count};
 
-	return OutboxWrite(&entry, notices, count);
+	return OutboxWrite(&entry, count == 0 ? 0 : 1);
 }
 
 void
@@ -179,7 +228,7 @@ OutboxPushLater(const char *event, const char *data, TimestampTz due_at,
 	Entry		entry = {LANE_PUSH, "", data, ClockRealTime(due_at)};
 	Notice		notice = {NULL, "washman", event, expires_at};
 
-	(void) OutboxWrite(&entry, &notice, 1);
+	(void) WriteNotice(entry, &notice);
 }
 
 void
@@ -201,7 +250,7 @@ OutboxPayment(const char *event, const char *data, TimestampTz due_at)
 	};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	(void) OutboxWrite(&entry, &notice, 1);
+	(void) WriteNotice(entry, &notice);
 }
 
 int64
@@ -210,7 +259,7 @@ OutboxRealtime(const char *event, const char *data)
 	Entry		entry = {LANE_REALTIME, "", data, DT_NOBEGIN};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	return OutboxWrite(&entry, &notice, 1);
+	return WriteNotice(entry, &notice);
 }
 
 void
@@ -219,7 +268,7 @@ OutboxRealtimeLater(const char *event, const char *data, TimestampTz due_at)
 	Entry		entry = {LANE_REALTIME, "", data, ClockRealTime(due_at)};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	(void) OutboxWrite(&entry, &notice, 1);
+	(void) WriteNotice(entry, &notice);
 }
 
 void
@@ -229,7 +278,7 @@ OutboxTellListener(Lane lane, const char *listener, const char *event,
 	Entry		entry = {lane, listener, data, DT_NOBEGIN};
 	Notice		notice = {NULL, NULL, event, DT_NOEND};
 
-	(void) OutboxWrite(&entry, &notice, 1);
+	(void) WriteNotice(entry, &notice);
 }
 
 /* Where a message of enqueue() goes: to a user, or to a listener. */
@@ -318,7 +367,7 @@ enqueue_body(FunctionCallInfo fcinfo)
 		if (answer != NULL)
 			PG_RETURN_INT64(strtoll(answer, NULL, 10));
 	}
-	outbox_id = OutboxWrite(&entry, &notice, 1);
+	outbox_id = WriteNotice(entry, &notice);
 	if (dedupe_key != NULL)
 		IdempotencyEnd(lane, "enqueue", dedupe_key,
 					   EntryText(&entry, &notice),

@@ -17,13 +17,6 @@
 #define EVENT_DATA_MAX 65536	/* bytes of its data as text */
 #define PUSH_DATA_MAX 3000		/* of a push's: Expo takes 4096 with the texts */
 
-/*
- * Add to the event log.  request_id and actor_id may be NULL; data is a JSON
- * object as text.  Needs an SPI connection.
- */
-extern void EventRecord(const char *event, const pg_uuid_t *request_id,
-						const char *actor_id, const char *data);
-
 /* Whom a message is for, and what it tells. */
 typedef struct Notice
 {
@@ -32,6 +25,25 @@ typedef struct Notice
 	const char *event;
 	TimestampTz expires_at;		/* of no use from then on; DT_NOEND: never */
 } Notice;
+
+/* Messages to devices, see OutboxPush. */
+typedef struct Push
+{
+	const Notice *notices;
+	int			count;
+	const char *data;
+} Push;
+
+/*
+ * Add to the event log, and queue what listeners and live rules want of it.  request_id
+ * and actor_id may be NULL; data is a JSON object as text.  Needs an SPI connection.
+ */
+extern void EventRecord(const char *event, const pg_uuid_t *request_id,
+						const char *actor_id, const char *data);
+
+/* The same, and OutboxPush in one go, which is faster; push may be NULL. */
+extern void EventRecordTelling(const char *event, const pg_uuid_t *request_id,
+							   const char *actor_id, const char *data, const Push *push);
 
 /*
  * Queue a message for each notice, to all devices of its recipient; the id of the

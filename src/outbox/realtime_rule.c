@@ -197,16 +197,25 @@ RealtimeRulesFor(const char *event)
 	return found;
 }
 
-void
-RealtimeRulesTell(const Event *event)
+char *
+RealtimeRulesData(const Event *event)
 {
 	JsonObject	queued;
 
 	if (washminute_realtime_mode == REALTIME_OFF || !RulesWant(event->event))
-		return;
+		return NULL;
 	JsonOpen(&queued);
 	if (event->request_id != NULL)
 		JsonUuid(&queued, "about", event->request_id);
 	JsonObjectMember(&queued, "data", event->data);
-	(void) RealtimeQueue(event->event, JsonClose(&queued));
+	return JsonClose(&queued);
+}
+
+void
+RealtimeRulesTell(const Event *event)
+{
+	const char *data = RealtimeRulesData(event);
+
+	if (data != NULL)
+		(void) RealtimeQueue(event->event, data);
 }

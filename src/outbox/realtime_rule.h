@@ -36,6 +36,9 @@ extern void RealtimeRuleInit(void);
 /* The enabled rules for an event, RealtimeRule *, copied.  Needs an SPI connection. */
 extern List *RealtimeRulesFor(const char *event);
 
+/* What RealtimeQueue gets of an event; NULL where no rule wants it. */
+extern char *RealtimeRulesData(const Event *event);
+
 /*
  * Queue an event, in one message, if a rule wants it: who hears of it is looked up when
  * it is published.  Needs an SPI connection.

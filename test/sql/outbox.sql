@@ -462,12 +462,25 @@ SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') AS q
 ALTER TABLE washminute_data.outbox ALTER COLUMN epoch TYPE numeric;
 SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
 ROLLBACK;
+BEGIN;
+ALTER TABLE washminute_data.outbox RENAME COLUMN epoch TO era;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
+ALTER TABLE washminute_data.outbox RENAME TO outgoing;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
+ROLLBACK;
 SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') > 0 AS queued;
 DELETE FROM washminute_data.outbox WHERE event = 'outboxSeen';
 BEGIN READ ONLY;
 SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w')$$);
 ROLLBACK;
 SELECT count(*) AS none FROM washminute_data.outbox WHERE event IN ('outboxSeen', 'outboxForbidden');
+
+-- emptied, it keeps its room
+INSERT INTO washminute_data.outbox (lane, event, data, created_at, state)
+SELECT 'webhook', 'outboxRoom', '{}', now(), 'dead' FROM generate_series(1, 1000);
+DELETE FROM washminute_data.outbox WHERE event = 'outboxRoom';
+VACUUM washminute_data.outbox;
+SELECT pg_relation_size('washminute_data.outbox') > 100000 AS has_room;
 
 --
 -- What the worker shows
