@@ -11,6 +11,9 @@
  *		$1 and $2 are the longitude and latitude of random points.
  *	ask CONNECTIONS SECONDS QUERY WASHMEN report
  *		$1 is the id of a random washman, $2 and $3 are less than 25 m from where he is.
+ *	ask CONNECTIONS SECONDS FUNCTION WASHMEN call
+ *		The same to washminute.report_location(), whose regprocedure FUNCTION is, by PQfn():
+ *		the protocol's message for one call of a function, without a statement.
  *
  * Prints queries per second, and the mean of their milliseconds, of a back end that was
  * let in.  Where to connect is told by the variables of libpq.  A line of WASHMEN is "ID
@@ -58,6 +61,8 @@ typedef struct Connection
 static Place *places;
 static size_t place_count;
 static bool reports;
+static bool calls;
+static int	called;				/* the function's OID */
 static double until;
 
 static void
@@ -122,6 +127,15 @@ Connect(const char *query)
 
 	if (PQstatus(postgres) != CONNECTION_OK)
 		Fail("connection", PQerrorMessage(postgres));
+	if (calls)
+	{
+		result = PQexecParams(postgres, "SELECT $1::regprocedure::oid", 1, NULL, &query, NULL, NULL, 0);
+		if (PQresultStatus(result) != PGRES_TUPLES_OK)
+			Fail("function", PQerrorMessage(postgres));
+		called = atoi(PQgetvalue(result, 0, 0));
+		PQclear(result);
+		return postgres;
+	}
 	result = PQprepare(postgres, STATEMENT, query, reports ? 3 : place_count > 0 ? 2 : 0,
 					   reports ? report_types : point_types);
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
@@ -146,6 +160,20 @@ Jitter(Connection *connection)
 	return reports ? ((int) (Random(connection) % (2 * JITTER + 1)) - JITTER) / 1e6 : 0;
 }
 
+/* report_location(washman_id, longitude, latitude, NULL, NULL) */
+static PGresult *
+Call(Connection *connection, const char *const *values, const int *lengths)
+{
+	PQArgBlock	arguments[5];
+	int			answer;
+	int			length;
+
+	for (int i = 0; i < 3; i++)
+		arguments[i] = (PQArgBlock) {.len = lengths[i], .u.ptr = (int *) values[i]};
+	arguments[3] = arguments[4] = (PQArgBlock) {.len = -1};
+	return PQfn(connection->postgres, called, &answer, &length, 0, arguments, 5);
+}
+
 static PGresult *
 Ask(Connection *connection)
 {
@@ -166,6 +194,8 @@ Ask(Connection *connection)
 	values[1] = (const char *) &longitude;
 	values[2] = (const char *) &latitude;
 	lengths[0] = strlen(place->id);
+	if (calls)
+		return Call(connection, values, lengths);
 	return PQexecPrepared(connection->postgres, STATEMENT, 3 - first, values + first,
 						  lengths + first, formats, 1);
 }
@@ -179,7 +209,9 @@ AskUntil(void *argument)
 	{
 		PGresult   *result = Ask(connection);
 
-		if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		ExecStatusType status = PQresultStatus(result);
+
+		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 			Fail("query", PQerrorMessage(connection->postgres));
 		PQclear(result);
 		connection->done++;
@@ -197,9 +229,10 @@ main(int argc, char **argv)
 	double		seconds;
 
 	if (argc < 4 || argc > 6 || count < 1 || count > MAX_CONNECTIONS ||
-		(argc == 6 && strcmp(argv[5], "report") != 0))
+		(argc == 6 && strcmp(argv[5], "report") != 0 && strcmp(argv[5], "call") != 0))
 		Fail("usage", "see the head of ask.c");
 	reports = argc == 6;
+	calls = reports && strcmp(argv[5], "call") == 0;
 	if (argc > 4)
 		ReadPlaces(argv[4]);
 	for (int i = 0; i < count; i++)

@@ -1,1 +1,1 @@
-UPDATE bench.drivers SET longitude = :longitude, latitude = :latitude, located_at = now() WHERE id = 'w' || :i;
+UPDATE bench.drivers SET longitude = $2, latitude = $3, located_at = now() WHERE id = $1;
