@@ -49,6 +49,10 @@ struct RowAppend
 	ResultRelInfo *result;
 	TupleTableSlot *slot;
 	List	   *defaults;		/* Default * */
+
+	/* the last values that their domains were asked about */
+	Datum		checked[APPEND_MAX_COLUMNS];
+	bool		is_checked[APPEND_MAX_COLUMNS];
 };
 
 static Oid
@@ -211,9 +215,13 @@ RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls)
 
 		slot->tts_values[at] = values[i];
 		slot->tts_isnull[at] = nulls[i];
-		if (columns[i].column_type != columns[i].type)
-			domain_check(values[i], nulls[i], columns[i].column_type,
-						 &columns[i].check, append->table->checks);
+		if (columns[i].column_type == columns[i].type ||
+			(append->is_checked[i] && !nulls[i] && values[i] == append->checked[i]))
+			continue;
+		domain_check(values[i], nulls[i], columns[i].column_type,
+					 &columns[i].check, append->table->checks);
+		append->checked[i] = values[i];
+		append->is_checked[i] = !nulls[i];
 	}
 	foreach(cell, append->defaults)
 	{

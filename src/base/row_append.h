@@ -50,8 +50,8 @@ typedef struct RowAppend RowAppend;
 extern RowAppend *RowAppendBegin(AppendTable *table);
 
 /*
- * A row: a value for each of the table's columns, in their order.  False where a trigger
- * has suppressed it.
+ * A row: a value for each of the table's columns, in their order; the same Datum as in
+ * the row before it stands for the same value.  False where a trigger has suppressed it.
  */
 extern bool RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls);
 
