@@ -5,4 +5,4 @@
 -- against their readers, and for the next rush to extend the file block by block again,
 -- which was a fifth of the time of writing a row. A VACUUM (TRUNCATE) gives it back.
 
-ALTER TABLE washminute_data.outbox SET (vacuum_truncate = false);
+ALTER TABLE washminute_data.outbox SET (vacuum_truncate = false, toast.vacuum_truncate = false);

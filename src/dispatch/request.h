@@ -72,8 +72,9 @@ extern void RequestLook(const pg_uuid_t *request_id, const char *washman_id);
 /*
  * Move a locked request to another status, if its transitions have a row for
  * that, else WM_ILLEGAL_TRANSITION.  Records the event of that row, with
- * `reason` where it is not NULL, and queues `push` with it, where there is one.  A move to accepted takes washman_id as the
- * washman; a move to pending leaves it without one.  Sets request->status.
+ * `reason` where it is not NULL, and queues `push` with it where that is not NULL.
+ * A move to accepted takes washman_id as the washman; a move to pending leaves it
+ * without one.  Sets request->status.
  */
 extern void RequestMove(Request *request, const char *to_status,
 						const char *actor_kind, const char *actor_id,
@@ -85,7 +86,7 @@ extern void RequestCheckMove(const Request *request, const char *to_status,
 
 /*
  * Give a locked request to a washman who is locked too and has no job then: moves
- * it, makes the job, holds the commission, tells everybody.  Raises unless he may
+ * it and tells everybody, makes the job, holds the commission.  Raises unless he may
  * have the job, and where he is the actor himself holds an offer that stands, or takes
  * a reservation ahead of its offers.  An
  * operator may send one who is offline or has declined.

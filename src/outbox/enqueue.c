@@ -172,7 +172,7 @@ EventRecord(const char *event, const pg_uuid_t *request_id,
 	EventRecordTelling(event, request_id, actor_id, data, NULL);
 }
 
-/* What is queued with an event goes in together: the table and its indexes are opened once. */
+/* Push messages and the live event go in together: the table and its indexes are opened once. */
 void
 EventRecordTelling(const char *event, const pg_uuid_t *request_id,
 				   const char *actor_id, const char *data, const Push *push)
@@ -194,7 +194,7 @@ EventRecordTelling(const char *event, const pg_uuid_t *request_id,
 	StatementRunOne(&insert_event, &arguments);
 	ListenersTell(&told);
 
-	if (push != NULL)
+	if (push != NULL && push->count > 0)
 		entries[count++] = (Entry) {LANE_PUSH, "", push->data, DT_NOBEGIN, push->notices, push->count};
 	live = RealtimeRulesData(&told);
 	if (live != NULL && washminute_realtime_mode == REALTIME_OUTBOX)

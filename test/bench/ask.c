@@ -208,10 +208,11 @@ AskUntil(void *argument)
 	while (Now() < until)
 	{
 		PGresult   *result = Ask(connection);
-
 		ExecStatusType status = PQresultStatus(result);
 
-		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		/* an update is of one row; a call has no count */
+		if (status != PGRES_TUPLES_OK &&
+			(status != PGRES_COMMAND_OK || (!calls && strcmp(PQcmdTuples(result), "1") != 0)))
 			Fail("query", PQerrorMessage(connection->postgres));
 		PQclear(result);
 		connection->done++;

@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * echo.c
- *		What an answer costs where nothing is done for it: the bound of any server with a
- *		process for each connection.
+ *		What an answer costs where nothing is done for it, by a server with a process for
+ *		each connection and clients that ask one thing at a time.
  *
  *	echo CONNECTIONS SECONDS
  *
  * Each connection is a pair of sockets, with a thread of this program at one end and a
- * process at the other.  They wait as libpq and PostgreSQL do, who try to read and then
- * poll, by poll() and epoll_wait(), and exchange about as many bytes as a report of a
- * position does.  Prints answers per second, and the mean of their milliseconds, as ask.c.
+ * process at the other.  They wait as libpq does, by poll() before it reads, and as
+ * PostgreSQL, by epoll_wait() when there is nothing to read, and exchange about as many
+ * bytes as a report of a position does.  Prints answers per second, and the mean of their
+ * milliseconds, as ask.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -88,12 +89,8 @@ AskUntil(void *argument)
 
 		if (send(connection->socket, message, sizeof(message), 0) < 0)
 			Fail("send");
-		while (recv(connection->socket, message, sizeof(message), MSG_DONTWAIT) < 0)
-		{
-			if (errno != EAGAIN)
-				Fail("receive");
-			(void) poll(&readable, 1, -1);
-		}
+		if (poll(&readable, 1, -1) != 1 || recv(connection->socket, message, sizeof(message), 0) <= 0)
+			Fail("receive");
 		connection->done++;
 	}
 	return NULL;

@@ -43,6 +43,15 @@ SELECT test_helpers.accept('acceptance_1', 'acceptance_1');
 --
 
 SELECT pg_temp.book('acceptance_2');
+
+-- a trigger of the user's that keeps the push messages away leaves the live event
+BEGIN;
+CREATE FUNCTION pg_temp.nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TRIGGER no_push BEFORE INSERT ON washminute_data.outbox FOR EACH ROW WHEN (NEW.lane = 'push') EXECUTE FUNCTION pg_temp.nothing();
+SELECT status FROM washminute.accept_request(test_helpers.request('acceptance_2'), 'acceptance_2');
+SELECT lane, event, recipient_id, due_at FROM washminute_data.outbox WHERE xid = pg_current_xact_id();
+ROLLBACK;
+
 BEGIN ISOLATION LEVEL READ COMMITTED;
 SELECT test_helpers.accept('acceptance_2', 'acceptance_2');
 ROLLBACK;
