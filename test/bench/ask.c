@@ -30,9 +30,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <libpq-fe.h>
+
+#include "now.h"
 
 #define STATEMENT "ask"
 #define FLOAT8OID 701
@@ -70,15 +71,6 @@ Fail(const char *what, const char *why)
 {
 	fprintf(stderr, "ask: %s: %s\n", what, why);
 	exit(1);
-}
-
-static double
-Now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 /* xorshift64* */

@@ -23,8 +23,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "now.h"
 
 #define MAX_CONNECTIONS 64
 #define MESSAGE_BYTES 100
@@ -43,15 +44,6 @@ Fail(const char *what)
 {
 	fprintf(stderr, "echo: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static double
-Now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 /* The process at the other end; ends with the connection. */

@@ -27,9 +27,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <hiredis/hiredis.h>
+
+#include "../now.h"
 
 #define KEY "washmen"
 
@@ -84,15 +85,6 @@ Fail(const char *what, const char *why)
 {
 	fprintf(stderr, "redis: %s: %s\n", what, why);
 	exit(1);
-}
-
-static double
-Now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 /* xorshift64* */
