@@ -59,13 +59,10 @@ OpenTable(const KeyedTable *table)
 	return relation;
 }
 
-/* Begin a scan of the primary key for a key, or for so many of its values. */
-static IndexScanDesc
-BeginScan(Relation relation, Relation index, const Datum *key, int count)
+/* Conditions of a scan of the primary key: that its first values, so many, are these. */
+static void
+MakeScanKeys(Relation index, const Datum *key, int count, ScanKeyData *scan_keys)
 {
-	ScanKeyData scan_keys[INDEX_MAX_KEYS];
-	IndexScanDesc scan;
-
 	for (int i = 0; i < count; i++)
 	{
 		Oid			type = index->rd_opcintype[i];
@@ -75,7 +72,16 @@ BeginScan(Relation relation, Relation index, const Datum *key, int count)
 		ScanKeyEntryInitialize(&scan_keys[i], 0, i + 1, BTEqualStrategyNumber, type,
 							   index->rd_indcollation[i], get_opcode(equal), key[i]);
 	}
-	scan = compat_index_beginscan(relation, index, SnapshotAny, count);
+}
+
+/* Begin a scan of the primary key for a key, or for so many of its values. */
+static IndexScanDesc
+BeginScan(Relation relation, Relation index, const Datum *key, int count)
+{
+	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan = compat_index_beginscan(relation, index, SnapshotAny, count);
+
+	MakeScanKeys(index, key, count, scan_keys);
 	index_rescan(scan, scan_keys, count, NULL, 0);
 	return scan;
 }
@@ -179,25 +185,32 @@ KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found)
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
 	Datum	   *at = palloc(Max(count, 1) * sizeof(Datum));
+	int			columns = IndexRelationGetNumberOfKeyAttributes(index);
+	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
 	Snapshot	snapshot;
 
 	Assert(ActiveSnapshotSet());
 	*found = 0;
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = compat_index_beginscan(relation, index, SnapshotAny, columns);
 	for (int i = 0; i < count; i++)
 	{
-		IndexScanDesc scan = BeginScan(relation, index, &keys[i], 1);
-
+		if (i == 0)
+			MakeScanKeys(index, keys, columns, scan_keys);
+		for (int column = 0; column < columns; column++)
+			scan_keys[column].sk_argument = keys[i * columns + column];
+		index_rescan(scan, scan_keys, columns, NULL, 0);
 		if (FetchVisible(relation, scan, snapshot, slot))
 		{
 			places[*found] = slot->tts_tid;
 			at[*found] = PointerGetDatum(&places[*found]);
 			(*found)++;
 		}
-		index_endscan(scan);
 		CHECK_FOR_INTERRUPTS();
 	}
+	index_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);

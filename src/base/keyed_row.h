@@ -54,11 +54,10 @@ extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *ro
 extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 
 /*
- * Where the rows with such keys, of one column, are on the latest snapshot: a tid[], for
- * "WHERE ctid = ANY ($n)", and how many there are.  A planner who knows little of a table
- * may look a key up by any index that has the column somewhere.  A row that is updated
- * afterwards is missed; what keeps its place from being another row's is the caller's
- * active snapshot.
+ * Where the rows with so many keys are, each with all of its values, on the latest
+ * snapshot: a tid[], for "WHERE ctid = ANY ($n)", and how many there are.  A row that is
+ * updated afterwards is missed; what keeps its place from being another row's is the
+ * caller's active snapshot.
  */
 extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found);
 

@@ -266,7 +266,7 @@ PushJson(const Message *message, const Template *template, const char *token)
 		data = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(message->data)));
 	if (message->expires_at != DT_NOEND)
 		ttl = Max(1, Min(ttl, (message->expires_at - ClockThisMoment()) / USECS_PER_SEC));
-	snprintf(collapse_id, sizeof(collapse_id), "wm-" INT64_FORMAT, message->outbox_id);
+	snprintf(collapse_id, sizeof(collapse_id), "wm-" INT64_FORMAT, message->key.outbox_id);
 
 	JsonOpen(&json);
 	JsonText(&json, "to", token);
@@ -283,14 +283,6 @@ PushJson(const Message *message, const Template *template, const char *token)
 	return JsonClose(&json);
 }
 
-static Datum
-PlaceOf(const Message *message)
-{
-	Datum		outbox_id = Int64GetDatum(message->outbox_id);
-
-	return QueuePlaces(&outbox_id, 1);
-}
-
 /* Those whose turn it is are told of a request, and the next ones when it is theirs. */
 static void
 FanOutLater(const Message *message)
@@ -299,7 +291,7 @@ FanOutLater(const Message *message)
 	Arguments	next = {0};
 	TimestampTz next_at;
 
-	ArgumentDatum(&this, PlaceOf(message));
+	ArgumentDatum(&this, QueuePlaces(&message->key, 1));
 	StatementRun(&fan_out_later, &this);
 	if (StatementRun(&select_next_told, &this) == 0)
 		return;
@@ -324,7 +316,7 @@ FanOut(const Message *message, List *tokens)
 		FanOutLater(message);
 		return;
 	}
-	ArgumentDatum(&arguments, PlaceOf(message));
+	ArgumentDatum(&arguments, QueuePlaces(&message->key, 1));
 	if (tokens == NIL)
 	{
 		StatementRun(&fan_out_offers, &arguments);
@@ -460,7 +452,7 @@ PushExpand(List *messages, int64 epoch, bool *more, List **dead)
 		Devices    *found = &devices[foreach_current_index(cell)];
 		QueueResult *result = &results[count];
 
-		result->outbox_id = message->outbox_id;
+		result->key = message->key;
 		result->outcome = OUTCOME_DONE;
 		if (overtaken[foreach_current_index(cell)])
 			 /* of no more use */ ;
@@ -480,7 +472,7 @@ PushExpand(List *messages, int64 epoch, bool *more, List **dead)
 			*dead = lappend(*dead, result->error);
 			ereport(WARNING,
 					(errmsg("washminute worker: dead letter lane=push id=" INT64_FORMAT " attempt=%d error=\"%s\"",
-							message->outbox_id, message->attempts, result->error)));
+							message->key.outbox_id, message->attempts, result->error)));
 		}
 		count++;
 		MessageFree(message);

@@ -13,7 +13,7 @@
  *		- those of transactions that were running in S and ended since
  *		- those from S's xmax on, below T's xmax
  *
- * Both are short ranges of the index (lane, listener, xid, outbox_id), and what
+ * Both are short ranges of the primary key (lane, listener, xid, outbox_id), and what
  * was seen is never looked at again.  Nothing is missed by late commits, since
  * T's running transactions are looked at in the next pass.
  *
@@ -45,8 +45,8 @@
 #include "base/statement.h"
 #include "outbox/queue.h"
 
-/* Ids of a pass that are kept in memory at a time, where they give the order. */
-#define PASS_IDS_MAX 500000
+/* Rows of a pass that are kept in mind at a time, where their ids give the order. */
+#define PASS_ROWS_MAX 500000
 
 /* What both kinds of looking return; queued, or in flight of an earlier epoch. */
 #define MESSAGE_COLUMNS \
@@ -106,15 +106,16 @@ static Statement select_next_due = {
  * read all entries of the destination, those of dead rows too, and compare.
  */
 static Statement select_pass = {
-	"SELECT ARRAY (SELECT outbox_id FROM washminute_data.outbox"
+	"SELECT pg_catalog.array_agg(p.xid), pg_catalog.array_agg(p.outbox_id) FROM ("
+	"SELECT xid, outbox_id FROM washminute_data.outbox"
 	"   WHERE lane = $1 AND listener = $2 AND xid >= $4 AND xid < $5 AND xid <> ALL ($7)"
 	"     AND state = 'queued' AND (due_at IS NULL OR due_at <= $3)"
 	" UNION ALL "
-	"SELECT o.outbox_id FROM pg_catalog.unnest($6) AS ended (id), LATERAL ("
-	"  SELECT outbox_id FROM washminute_data.outbox"
+	"SELECT o.xid, o.outbox_id FROM pg_catalog.unnest($6) AS ended (id), LATERAL ("
+	"  SELECT xid, outbox_id FROM washminute_data.outbox"
 	"   WHERE lane = $1 AND listener = $2 AND xid >= ended.id AND xid <= ended.id AND xid <> ALL ($7)"
 	"     AND state = 'queued' AND (due_at IS NULL OR due_at <= $3) OFFSET 0) AS o"
-	" ORDER BY outbox_id LIMIT $8)",
+	" ORDER BY outbox_id LIMIT $8) AS p",
 	8, {TEXTOID, TEXTOID, TIMESTAMPTZOID, XID8OID, XID8OID, XID8ARRAYOID, XID8ARRAYOID, INT8OID}
 };
 
@@ -146,8 +147,8 @@ static Statement bury_abandoned = {
 	"UPDATE washminute_data.outbox"
 	"   SET state = 'dead', due_at = NULL, last_error = 'the listener was removed',"
 	"       failed_at = pg_catalog.clock_timestamp()"
-	" WHERE outbox_id IN"
-	" (SELECT o.outbox_id FROM washminute_data.outbox AS o"
+	" WHERE (lane, listener, xid, outbox_id) IN"
+	" (SELECT o.lane, o.listener, o.xid, o.outbox_id FROM washminute_data.outbox AS o"
 	"   WHERE o.listener <> ''"
 	"     AND (o.state = 'queued' OR (o.state = 'inflight' AND o.epoch < $1))"
 	"     AND NOT EXISTS (SELECT FROM washminute_data.listeners AS l"
@@ -173,7 +174,7 @@ QueueCursorReset(QueueCursor *cursor)
 {
 	free(cursor->seen_running);
 	free(cursor->pass_running);
-	free(cursor->pass_ids);
+	free(cursor->pass_rows);
 	*cursor = (QueueCursor) {
 		.due_seen = DT_NOBEGIN,
 		.next_due = DT_NOEND,
@@ -259,7 +260,7 @@ PassPartEnd(QueueCursor *cursor)
 }
 
 static Message *
-MessageRead(uint64 row)
+MessageRead(Lane lane, const char *listener, uint64 row)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "washminute message",
@@ -268,7 +269,7 @@ MessageRead(uint64 row)
 	Message    *message = palloc0(sizeof(Message));
 
 	message->context = context;
-	message->outbox_id = RowInt64(row, 3);
+	message->key = (MessageKey) {lane, listener, DatumGetUInt64(RowDatum(row, 2)), RowInt64(row, 3)};
 	message->attempts = DatumGetInt32(RowDatum(row, 4)) + 1;
 	message->orphan = RowBool(row, 5);
 	message->queued_at = RowTime(row, 6);
@@ -301,7 +302,7 @@ LookArguments(Arguments *arguments, Lane lane, const char *listener,
  * away meanwhile is not updated, and not claimed.
  */
 static List *
-ClaimFound(uint64 rows, int64 epoch, TimestampTz now)
+ClaimFound(Lane lane, const char *listener, uint64 rows, int64 epoch, TimestampTz now)
 {
 	Message   **found = palloc(rows * sizeof(Message *));
 	Datum	   *ctids = palloc(rows * sizeof(Datum));
@@ -315,7 +316,7 @@ ClaimFound(uint64 rows, int64 epoch, TimestampTz now)
 
 		ItemPointerCopy((ItemPointer) DatumGetPointer(RowDatum(row, 1)), ctid);
 		ctids[row] = PointerGetDatum(ctid);
-		found[row] = MessageRead(row);
+		found[row] = MessageRead(lane, listener, row);
 	}
 	ArgumentDatum(&arguments, FixedArray(ctids, (int) rows, TIDOID));
 	if (epoch != QUEUE_TAKE)
@@ -327,11 +328,11 @@ ClaimFound(uint64 rows, int64 epoch, TimestampTz now)
 
 	for (uint64 i = 0; i < rows; i++)
 	{
-		bool		is_ours = i < updated && RowInt64(i, 1) == found[i]->outbox_id;
+		bool		is_ours = i < updated && RowInt64(i, 1) == found[i]->key.outbox_id;
 
 		/* a TID scan goes by block, which may be another order */
 		for (uint64 j = 0; j < updated && !is_ours; j++)
-			is_ours = RowInt64(j, 1) == found[i]->outbox_id;
+			is_ours = RowInt64(j, 1) == found[i]->key.outbox_id;
 		if (is_ours)
 			claimed = lappend(claimed, found[i]);
 		else
@@ -356,7 +357,7 @@ ClaimDue(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 	if (rows > 0)
 	{
 		last = RowTime(rows - 1, 13);
-		claimed = ClaimFound(rows, epoch, now);
+		claimed = ClaimFound(lane, listener, rows, epoch, now);
 	}
 	else
 	{
@@ -425,12 +426,12 @@ ClaimNew(Lane lane, const char *listener, QueueCursor *cursor, int limit,
 	}
 	if ((int) rows < limit)
 	{
-		List	   *claimed = rows > 0 ? ClaimFound(rows, epoch, now) : NIL;
+		List	   *claimed = rows > 0 ? ClaimFound(lane, listener, rows, epoch, now) : NIL;
 
 		PassPartEnd(cursor);
 		return claimed;
 	}
-	return ClaimFound(rows, epoch, now);
+	return ClaimFound(lane, listener, rows, epoch, now);
 }
 
 static Datum
@@ -443,12 +444,13 @@ XidArray(const uint64 *xids, int count)
 	return FixedArray(values, count, XID8OID);
 }
 
-/* Read the ids of the pass, or the next of them. */
+/* Read what rows the pass has, or the next of them. */
 static void
-PassReadIds(Lane lane, const char *listener, QueueCursor *cursor, TimestampTz now)
+PassReadRows(Lane lane, const char *listener, QueueCursor *cursor, TimestampTz now)
 {
 	Arguments	arguments = {0};
-	ArrayType  *array;
+	ArrayType  *xids;
+	ArrayType  *ids;
 
 	ArgumentText(&arguments, lane_names[lane]);
 	ArgumentText(&arguments, listener);
@@ -457,21 +459,25 @@ PassReadIds(Lane lane, const char *listener, QueueCursor *cursor, TimestampTz no
 	ArgumentDatum(&arguments, UInt64GetDatum(cursor->pass_xmax));
 	ArgumentDatum(&arguments, XidArray(cursor->seen_running, cursor->seen_running_count));
 	ArgumentDatum(&arguments, XidArray(cursor->pass_running, cursor->pass_running_count));
-	ArgumentDatum(&arguments, Int64GetDatum(PASS_IDS_MAX));
+	ArgumentDatum(&arguments, Int64GetDatum(PASS_ROWS_MAX));
 	StatementRunOne(&select_pass, &arguments);
-	array = DatumGetArrayTypeP(RowDatum(0, 1));
 
-	free(cursor->pass_ids);
-	cursor->pass_ids = NULL;
-	cursor->pass_at = 0;
-	cursor->pass_count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	if (cursor->pass_count == 0)
+	free(cursor->pass_rows);
+	cursor->pass_rows = NULL;
+	cursor->pass_at = cursor->pass_count = 0;
+	if (RowIsNull(0, 1))
 		return;
-	cursor->pass_ids = malloc(cursor->pass_count * sizeof(int64));
-	if (cursor->pass_ids == NULL)
+	xids = DatumGetArrayTypeP(RowDatum(0, 1));
+	ids = DatumGetArrayTypeP(RowDatum(0, 2));
+	cursor->pass_count = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
+	cursor->pass_rows = malloc(cursor->pass_count * sizeof(PassRow));
+	if (cursor->pass_rows == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	memcpy(cursor->pass_ids, ARR_DATA_PTR(array), cursor->pass_count * sizeof(int64));
+	for (int i = 0; i < cursor->pass_count; i++)
+		cursor->pass_rows[i] = (PassRow) {
+			((uint64 *) ARR_DATA_PTR(xids))[i], ((int64 *) ARR_DATA_PTR(ids))[i]
+		};
 }
 
 /*
@@ -483,16 +489,20 @@ static List *
 TakeInOrder(Lane lane, const char *listener, QueueCursor *cursor, int limit, TimestampTz now)
 {
 	Arguments	arguments = {0};
-	Datum	   *ids = palloc(limit * sizeof(Datum));
+	MessageKey *keys = palloc(limit * sizeof(MessageKey));
 	int			count = 0;
 	bool		is_all;
 	uint64		rows;
 
 	if (cursor->pass_at == cursor->pass_count)
-		PassReadIds(lane, listener, cursor, now);
-	is_all = cursor->pass_count < PASS_IDS_MAX;
+		PassReadRows(lane, listener, cursor, now);
+	is_all = cursor->pass_count < PASS_ROWS_MAX;
 	while (count < limit && cursor->pass_at < cursor->pass_count)
-		ids[count++] = Int64GetDatum(cursor->pass_ids[cursor->pass_at++]);
+	{
+		PassRow		row = cursor->pass_rows[cursor->pass_at++];
+
+		keys[count++] = (MessageKey) {lane, listener, row.xid, row.outbox_id};
+	}
 	if (cursor->pass_at == cursor->pass_count && is_all)
 	{
 		cursor->pass_at = cursor->pass_count = 0;
@@ -502,9 +512,9 @@ TakeInOrder(Lane lane, const char *listener, QueueCursor *cursor, int limit, Tim
 	if (count == 0)
 		return NIL;
 	LookArguments(&arguments, lane, listener, limit, QUEUE_TAKE, now);
-	ArgumentDatum(&arguments, QueuePlaces(ids, count));
+	ArgumentDatum(&arguments, QueuePlaces(keys, count));
 	rows = StatementRun(&select_places, &arguments);
-	return rows > 0 ? ClaimFound(rows, QUEUE_TAKE, now) : NIL;
+	return rows > 0 ? ClaimFound(lane, listener, rows, QUEUE_TAKE, now) : NIL;
 }
 
 List *

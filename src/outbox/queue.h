@@ -21,6 +21,22 @@
 /* Longest last_error that is kept, in bytes. */
 #define QUEUE_ERROR_MAX 300
 
+/* A row's primary key; no index has outbox_id alone. */
+typedef struct MessageKey
+{
+	Lane		lane;
+	const char *listener;		/* the destination's, and as long-lived */
+	uint64		xid;
+	int64		outbox_id;
+} MessageKey;
+
+/* A row of a pass: what its destination does not say of its key. */
+typedef struct PassRow
+{
+	uint64		xid;
+	int64		outbox_id;
+} PassRow;
+
 /*
  * How far a destination's new rows have been looked at.  A pass goes through what
  * became visible between two snapshots, oldest first; see queue.c.  Zeroed, it
@@ -43,7 +59,7 @@ typedef struct QueueCursor
 	int64		at_id;
 
 	/* with QUEUE_TAKE: its rows, in the order in which they are taken; malloc'd */
-	int64	   *pass_ids;
+	PassRow    *pass_rows;
 	int			pass_count;
 	int			pass_at;
 
@@ -61,8 +77,8 @@ typedef struct QueueCursor
  */
 #define QUEUE_TAKE (-1)
 
-/* Where the rows with these ids are: a tid[]. */
-extern Datum QueuePlaces(const Datum *ids, int count);
+/* Where the rows with these keys are: a tid[]. */
+extern Datum QueuePlaces(const MessageKey *keys, int count);
 
 /* Forget what was seen: all rows are looked at again. */
 extern void QueueCursorReset(QueueCursor *cursor);
@@ -74,7 +90,7 @@ extern bool QueueCursorHasWork(const QueueCursor *cursor, TimestampTz now);
 typedef struct Message
 {
 	MemoryContext context;
-	int64		outbox_id;
+	MessageKey	key;
 	int			attempts;		/* this one included */
 	bool		orphan;			/* an earlier worker had it in flight */
 	TimestampTz queued_at;
@@ -109,7 +125,7 @@ typedef enum Outcome
 
 typedef struct QueueResult
 {
-	int64		outbox_id;
+	MessageKey	key;
 	Outcome		outcome;
 	TimestampTz due_at;
 	char		error[QUEUE_ERROR_MAX + 1]; /* printable ASCII */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/array.h"
@@ -19,10 +20,13 @@
 /* How often rows are looked up that somebody else has moved since they were found. */
 #define RECORD_TRIES 5
 
+/* Of the primary key: lane, listener, xid, outbox_id. */
+#define KEY_COLUMNS 4
+
 /*
- * Rows are looked up by their primary key beforehand (QueuePlaces): the index of new rows
- * has the id, too, behind other columns, and for a table that was small when the plan was
- * made the planner takes it as well, which then reads the entries of all dead rows.
+ * Rows are looked up by their primary key beforehand (QueuePlaces): for a table that was
+ * small when the plan was made the planner looks for the beginning of a key only, which then
+ * reads the entries of all dead rows.
  */
 static const KeyedTable outbox = {"outbox"};
 
@@ -52,12 +56,30 @@ static Statement lock_results = {
 	1, {TIDARRAYOID}
 };
 
+/* The keys' columns, one after the other, as KeyedPlaces wants them. */
+static Datum *
+KeyColumns(const MessageKey *keys, int count)
+{
+	Datum	   *columns = palloc(Max(count, 1) * KEY_COLUMNS * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+	{
+		Datum	   *column = &columns[i * KEY_COLUMNS];
+
+		column[0] = CStringGetTextDatum(lane_names[keys[i].lane]);
+		column[1] = CStringGetTextDatum(keys[i].listener);
+		column[2] = UInt64GetDatum(keys[i].xid);
+		column[3] = Int64GetDatum(keys[i].outbox_id);
+	}
+	return columns;
+}
+
 Datum
-QueuePlaces(const Datum *ids, int count)
+QueuePlaces(const MessageKey *keys, int count)
 {
 	int			found;
 
-	return KeyedPlaces(&outbox, ids, count, &found);
+	return KeyedPlaces(&outbox, KeyColumns(keys, count), count, &found);
 }
 
 /*
@@ -65,15 +87,17 @@ QueuePlaces(const Datum *ids, int count)
  * somebody else's update has moved meanwhile.  Rows that are no longer ours it leaves alone.
  */
 static void
-RunAtPlaces(Statement *statement, const Arguments *arguments, const Datum *ids, int count)
+RunAtPlaces(Statement *statement, const Arguments *arguments, const MessageKey *keys, int count)
 {
+	const Datum *columns = KeyColumns(keys, count);
+
 	for (int i = 0; i < RECORD_TRIES; i++)
 	{
 		Arguments	with_places = *arguments;
 		int			found;
 		uint64		changed;
 
-		ArgumentDatum(&with_places, KeyedPlaces(&outbox, ids, count, &found));
+		ArgumentDatum(&with_places, KeyedPlaces(&outbox, columns, count, &found));
 		changed = StatementRun(statement, &with_places);
 		if (changed == (uint64) found || (i > 0 && changed == 0))
 			break;
@@ -83,7 +107,8 @@ RunAtPlaces(Statement *statement, const Arguments *arguments, const Datum *ids, 
 void
 QueueRecord(const QueueResult *results, int count, int64 epoch)
 {
-	Datum	   *done = palloc(count * sizeof(Datum));
+	MessageKey *done = palloc(count * sizeof(MessageKey));
+	MessageKey *failed = palloc(count * sizeof(MessageKey));
 	Datum	   *ids = palloc(count * sizeof(Datum));
 	Datum	   *outcomes = palloc(count * sizeof(Datum));
 	Datum	   *due = palloc(count * sizeof(Datum));
@@ -96,10 +121,11 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 	{
 		if (results[i].outcome == OUTCOME_DONE)
 		{
-			done[done_count++] = Int64GetDatum(results[i].outbox_id);
+			done[done_count++] = results[i].key;
 			continue;
 		}
-		ids[failed_count] = Int64GetDatum(results[i].outbox_id);
+		failed[failed_count] = results[i].key;
+		ids[failed_count] = Int64GetDatum(results[i].key.outbox_id);
 		outcomes[failed_count] = Int64GetDatum(results[i].outcome);
 		due[failed_count] = TimestampTzGetDatum(results[i].due_at);
 		errors[failed_count++] = results[i].error;
@@ -118,18 +144,18 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 		ArgumentDatum(&arguments, TextArray(errors, failed_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
-		RunAtPlaces(&update_failed, &arguments, ids, failed_count);
+		RunAtPlaces(&update_failed, &arguments, failed, failed_count);
 	}
 }
 
 void
 QueueLock(const QueueResult *results, int count)
 {
-	Datum	   *ids = palloc(count * sizeof(Datum));
+	MessageKey *keys = palloc(count * sizeof(MessageKey));
 	Arguments	arguments = {0};
 
 	for (int i = 0; i < count; i++)
-		ids[i] = Int64GetDatum(results[i].outbox_id);
-	ArgumentDatum(&arguments, QueuePlaces(ids, count));
+		keys[i] = results[i].key;
+	ArgumentDatum(&arguments, QueuePlaces(keys, count));
 	StatementRun(&lock_results, &arguments);
 }

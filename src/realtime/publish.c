@@ -368,8 +368,8 @@ RealtimeBlame(void)
 static int
 CompareIds(const ListCell *a, const ListCell *b)
 {
-	int64		first = ((const Message *) lfirst(a))->outbox_id;
-	int64		second = ((const Message *) lfirst(b))->outbox_id;
+	int64		first = ((const Message *) lfirst(a))->key.outbox_id;
+	int64		second = ((const Message *) lfirst(b))->key.outbox_id;
 
 	return first < second ? -1 : first > second;
 }
@@ -395,7 +395,7 @@ RealtimePump(QueueCursor *cursor, int limit, bool wait)
 		const Message *message = lfirst(cell);
 		RealtimeMessage *one = palloc(sizeof(RealtimeMessage));
 
-		*one = (RealtimeMessage) {message->outbox_id, message->event, message->data};
+		*one = (RealtimeMessage) {message->key.outbox_id, message->event, message->data};
 		messages = lappend(messages, one);
 	}
 	if (messages != NIL)

@@ -21,7 +21,7 @@
 static bool
 IsUseless(const Destination *destination, const Message *message, QueueResult *result)
 {
-	result->outbox_id = message->outbox_id;
+	result->key = message->key;
 	result->error[0] = '\0';
 	if (message->expires_at <= ClockThisMoment())
 	{
@@ -29,7 +29,7 @@ IsUseless(const Destination *destination, const Message *message, QueueResult *r
 		StatusCount(destination->lane, COUNTER_EXPIRED, 1);
 		ereport(LOG,
 				(errmsg("washminute worker: expired %s id=" INT64_FORMAT,
-						destination->shown, message->outbox_id)));
+						destination->shown, message->key.outbox_id)));
 		return true;
 	}
 	if (message->attempts > destination->settings->max_attempts)
@@ -39,7 +39,7 @@ IsUseless(const Destination *destination, const Message *message, QueueResult *r
 				sizeof(result->error));
 		ereport(WARNING,
 				(errmsg("washminute worker: dead letter %s id=" INT64_FORMAT " attempt=%d error=\"%s\"",
-						destination->shown, message->outbox_id,
+						destination->shown, message->key.outbox_id,
 						message->attempts, result->error)));
 		return true;
 	}

@@ -36,7 +36,7 @@ DeliveryMake(Destination *destination, const List *messages)
 		Message    *message = lfirst(cell);
 
 		MemoryContextSetParent(message->context, context);
-		delivery->results[foreach_current_index(cell)].outbox_id = message->outbox_id;
+		delivery->results[foreach_current_index(cell)].key = message->key;
 	}
 	MemoryContextSwitchTo(previous);
 	return delivery;
@@ -160,7 +160,7 @@ SetDueTimes(Delivery *delivery, int64 pause)
 		ereport(result->outcome == OUTCOME_DEAD ? WARNING : LOG,
 				(errmsg("washminute worker: %s %s id=" INT64_FORMAT " attempt=%d error=\"%s\"",
 						result->outcome == OUTCOME_DEAD ? "dead letter" : "attempt failed",
-						destination->shown, message->outbox_id,
+						destination->shown, message->key.outbox_id,
 						message->attempts, result->error)));
 	}
 }

@@ -77,7 +77,7 @@ PrepareApart(Preparation *preparation)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("washminute worker: not prepared lane=payment id=" INT64_FORMAT " error=\"%s\"",
-						preparation->message->outbox_id, error->message)));
+						preparation->message->key.outbox_id, error->message)));
 		preparation->step = GATEWAY_WAIT;
 		preparation->problem = error->message;
 		return FAILED_SECONDS;
@@ -91,7 +91,7 @@ static QueueResult
 Unsent(const Preparation *preparation, int seconds)
 {
 	QueueResult result = {
-		.outbox_id = preparation->message->outbox_id,
+		.key = preparation->message->key,
 		.outcome = seconds == 0 ? OUTCOME_DONE : OUTCOME_RELEASED,
 		.due_at = GetCurrentTimestamp() + seconds * SECOND
 	};

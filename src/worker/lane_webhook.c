@@ -47,7 +47,7 @@ WebhookBuild(Delivery *delivery)
 	http->url = pstrdup(delivery->destination->url);
 	http->body = WebhookBody(message->event, message->created_at, message->data);
 	http->body_length = strlen(http->body);
-	WebhookId(message->outbox_id, id);
+	WebhookId(message->key.outbox_id, id);
 	WebhookSign(delivery->destination->secret, id, seconds, http->body, signature);
 
 	HttpAddHeader(http, "Content-Type: application/json");

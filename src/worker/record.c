@@ -243,7 +243,7 @@ RecordAlone(Delivery *delivery, int64 epoch)
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("washminute worker: not recorded %s id=" INT64_FORMAT " messages=%d error=\"%s\"",
-					delivery->destination->shown, delivery->results[0].outbox_id,
+					delivery->destination->shown, delivery->results[0].key.outbox_id,
 					list_length(delivery->messages), error->message)));
 
 	/* what was delivered must not be sent again for what its lane keeps besides */

@@ -166,7 +166,7 @@ fails_by('hook', $in_time, 'http_timeout: the next on its connection has the new
 sub entries_read
 {
 	my ($deed, $name) = @_;
-	my $stat = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_new'";
+	my $stat = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_pk'";
 	my $before = in_served($stat);
 
 	$deed->();
