@@ -76,4 +76,13 @@
 #define compat_qualified_name(name) stringToQualifiedNameList(name)
 #endif
 
+/* 16: an update may leave all indexes but those that summarize alone */
+#if PG_VERSION_NUM >= 160000
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define compat_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
 #endif							/* WASHMINUTE_COMPAT_H */

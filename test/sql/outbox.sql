@@ -444,18 +444,26 @@ SELECT pg_temp.event();
 BEGIN;
 CREATE FUNCTION pg_temp.seen() RETURNS trigger LANGUAGE plpgsql AS
   $$BEGIN RAISE NOTICE '% % %: % % %', tg_when, tg_op, tg_level, new.lane, new.event, new.data; RETURN new; END$$;
-CREATE TRIGGER seen_before BEFORE INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
 CREATE TRIGGER seen_after AFTER INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
 ALTER TABLE washminute_data.outbox ADD CONSTRAINT outbox_forbids CHECK (event <> 'outboxForbidden') NOT VALID;
 SELECT washminute.enqueue('push', 'outboxSeen', '{"a": 1}', recipient_id => 'outbox_w') > 0 AS queued;
 SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxForbidden', recipient_id => 'outbox_w')$$);
+-- and where they go in one by one, for a trigger that comes before them
+CREATE TRIGGER seen_before BEFORE INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
+SELECT washminute.enqueue('push', 'outboxSeen', '{"b": 1}', recipient_id => 'outbox_w') > 0 AS queued;
+SELECT test_helpers.outcome($$SELECT washminute.enqueue('push', 'outboxForbidden', recipient_id => 'outbox_w')$$);
 SELECT event, data, state, attempts, epoch, due_at, expires_at, xid = pg_current_xact_id() AS ours
-  FROM washminute_data.outbox WHERE event LIKE 'outbox%n';
+  FROM washminute_data.outbox WHERE event LIKE 'outbox%n' ORDER BY outbox_id;
 -- columns of one's own
+DROP TRIGGER seen_before ON washminute_data.outbox;
 ALTER TABLE washminute_data.outbox ADD COLUMN colour text NOT NULL DEFAULT 'red', ADD COLUMN note text DEFAULT lower('NONE'),
   ADD COLUMN length integer GENERATED ALWAYS AS (length(event)) STORED;
 SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') > 0 AS queued;
 SELECT colour, note, length FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{}';
+ALTER TABLE washminute_data.outbox DROP COLUMN length;
+SELECT washminute.enqueue('push', 'outboxSeen', '{"c": 1}', recipient_id => 'outbox_w') > 0 AS queued;
+SELECT colour, note FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{"c": 1}';
+CREATE TRIGGER seen_before BEFORE INSERT ON washminute_data.outbox FOR EACH ROW EXECUTE FUNCTION pg_temp.seen();
 -- a trigger that takes a row away, and a type that is not ours
 CREATE OR REPLACE FUNCTION pg_temp.seen() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
 SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') AS queued;

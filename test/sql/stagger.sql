@@ -51,7 +51,12 @@ SELECT test_helpers.cancel('stagger_edge', 'stagger_a');
 
 -- other policies tell all at once, whatever these settings are
 UPDATE washminute_data.service_zones SET offer_policy = 'broadcast' WHERE zone_code = 'marrakech';
+BEGIN;
 SELECT * FROM pg_temp.waves('stagger_broadcast', 1);
+-- a message for each, all of them written at once
+SELECT count(*), count(DISTINCT outbox_id) AS ids, count(DISTINCT recipient_id) AS recipients, count(DISTINCT data) AS data
+  FROM washminute_data.outbox WHERE lane = 'push' AND event = 'newWashingRequest' AND data->>'requestId' = test_helpers.request('stagger_broadcast')::text;
+COMMIT;
 SELECT test_helpers.cancel('stagger_broadcast', 'stagger_a');
 
 UPDATE washminute_data.service_zones SET offer_policy = 'staggered' WHERE zone_code = 'marrakech';
