@@ -10,4 +10,4 @@ ALTER TABLE washminute_data.outbox
   ADD CONSTRAINT outbox_pk PRIMARY KEY (lane, listener, xid, outbox_id);
 DROP INDEX washminute_data.outbox_new;
 COMMENT ON CONSTRAINT outbox_pk ON washminute_data.outbox IS
-  'New rows are found by its beginning, see src/outbox/queue.c. outbox_id alone is unique as well, since it is from a sequence.';
+  'New rows are found by its beginning, see src/outbox/queue.c. outbox_id comes from a sequence; that it is unique nothing else enforces.';

@@ -178,19 +178,20 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 }
 
 Datum
-KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found)
+KeyedPlaces(const KeyedTable *table, const Datum *keys, int columns, int count, int *found)
 {
 	Relation	relation = OpenTable(table);
 	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
 	Datum	   *at = palloc(Max(count, 1) * sizeof(Datum));
-	int			columns = IndexRelationGetNumberOfKeyAttributes(index);
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
 	IndexScanDesc scan;
 	Snapshot	snapshot;
 
 	Assert(ActiveSnapshotSet());
+	if (columns != IndexRelationGetNumberOfKeyAttributes(index))
+		elog(ERROR, "the primary key of washminute_data.%s has not %d columns", table->name, columns);
 	*found = 0;
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());

@@ -54,12 +54,14 @@ extern bool KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *ro
 extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count);
 
 /*
- * Where the rows with so many keys are, each with all of its values, on the latest
- * snapshot: a tid[], for "WHERE ctid = ANY ($n)", and how many there are.  A row that is
- * updated afterwards is missed; what keeps its place from being another row's is the
- * caller's active snapshot.
+ * Where the rows with so many keys are on the latest snapshot: a tid[], for
+ * "WHERE ctid = ANY ($n)", and how many there are.  The keys stand one after the other,
+ * each with a value for each of the columns of the primary key, of which there are so
+ * many.  A row that is updated afterwards is missed; what keeps its place from being
+ * another row's is the caller's active snapshot.
  */
-extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found);
+extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int columns, int count,
+						 int *found);
 
 /*
  * Run a statement that updates the row with that key, found by its place: the

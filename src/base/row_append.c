@@ -19,6 +19,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -126,18 +127,20 @@ FindColumns(AppendTable *table, Relation relation)
 	}
 }
 
-/* Find the defaults of columns that are not named: some that a user has added. */
+/* Find the defaults of columns that are not named, some that a user has added; is one volatile? */
 static List *
-FindDefaults(const AppendTable *table, Relation relation, EState *estate)
+FindDefaults(const AppendTable *table, Relation relation, EState *estate, bool *has_volatile)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	List	   *defaults = NIL;
 
+	*has_volatile = false;
 	for (int i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 		bool		is_named = false;
 		Default    *one;
+		Node	   *expression;
 
 		if (attribute->attisdropped || !attribute->atthasdef || attribute->attgenerated)
 			continue;
@@ -147,7 +150,9 @@ FindDefaults(const AppendTable *table, Relation relation, EState *estate)
 			continue;
 		one = palloc(sizeof(Default));
 		one->number = attribute->attnum;
-		one->expression = ExecPrepareExpr((Expr *) build_column_default(relation, attribute->attnum), estate);
+		expression = build_column_default(relation, attribute->attnum);
+		*has_volatile = *has_volatile || contain_volatile_functions_not_nextval(expression);
+		one->expression = ExecPrepareExpr((Expr *) expression, estate);
 		defaults = lappend(defaults, one);
 	}
 	return defaults;
@@ -168,14 +173,17 @@ KeepChecks(AppendTable *table)
 	table->uses = 0;
 }
 
-/* Does it make no difference whether a row is written at once, or with those after it? */
+/*
+ * May rows wait for those after them?  Not where a BEFORE trigger or a volatile default might
+ * look at the table, nor where ExecSimpleRelationInsert() has more to do.
+ */
 static bool
-CanGoTogether(Relation relation)
+CanGoTogether(Relation relation, bool has_volatile_default)
 {
 	const TriggerDesc *triggers = relation->trigdesc;
 	const TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
-	return !relation->rd_rel->relispartition &&
+	return !has_volatile_default && !relation->rd_rel->relispartition &&
 		(triggers == NULL || !triggers->trig_insert_before_row) &&
 		(constraints == NULL || !constraints->has_generated_stored);
 }
@@ -227,6 +235,7 @@ RowAppendBegin(AppendTable *table)
 	Relation	relation;
 	Oid			relid = RelationByName(table->name);
 	EState	   *estate;
+	bool		has_volatile_default;
 	MemoryContext previous;
 
 	PreventCommandIfReadOnly("INSERT");
@@ -248,8 +257,8 @@ RowAppendBegin(AppendTable *table)
 	InitResultRelInfo(append->result, relation, 0, NULL, 0);
 	ExecOpenIndices(append->result, false);
 	estate->es_opened_result_relations = list_make1(append->result);	/* for triggers */
-	append->defaults = FindDefaults(table, relation, estate);
-	append->together = CanGoTogether(relation);
+	append->defaults = FindDefaults(table, relation, estate, &has_volatile_default);
+	append->together = CanGoTogether(relation, has_volatile_default);
 	MemoryContextSwitchTo(previous);
 
 	AfterTriggerBeginQuery();

@@ -12,7 +12,8 @@
  * Of what an INSERT does beside, these are done: the right to insert into the table,
  * types that are domains, defaults of columns that are not named, constraints, indexes,
  * triggers for each row.  Not done: rules, triggers for each statement, rights on single
- * columns.  The rows are seen by the statements that begin later.
+ * columns.  Rows may wait for those after them: until RowAppendEnd() they may not be in
+ * the table, and statements that begin after it see them.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,10 +52,12 @@ extern RowAppend *RowAppendBegin(AppendTable *table);
 
 /*
  * A row: a value for each of the table's columns, in their order; the same Datum as in
- * the row before it stands for the same value.  False where a trigger has suppressed it.
+ * the row before it stands for the same value.  False where a trigger has suppressed it;
+ * errors of an index or of writing may come with a later row or the end.
  */
 extern bool RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls);
 
+/* Write what waits, and end: rows are lost without it. */
 extern void RowAppendEnd(RowAppend *append);
 
 /* The next value of a sequence of washminute_data. */

@@ -25,7 +25,7 @@
 typedef struct MessageKey
 {
 	Lane		lane;
-	const char *listener;		/* the destination's, and as long-lived */
+	const char *listener;		/* the destination's, which outlives its messages */
 	uint64		xid;
 	int64		outbox_id;
 } MessageKey;
@@ -109,7 +109,8 @@ extern void MessageFree(Message *message);
 
 /*
  * Claim at most so many rows, those that wait for their time first, and advance
- * the cursor.  Expired ones come too: their expires_at tells.  A list of Message *.
+ * the cursor.  Expired ones come too: their expires_at tells.  A list of Message *,
+ * whose keys refer to the listener's name as it is given here.
  */
 extern List *QueueClaim(Lane lane, const char *listener, QueueCursor *cursor,
 						int limit, int64 epoch, TimestampTz now);

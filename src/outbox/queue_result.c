@@ -51,6 +51,12 @@ static Statement update_failed = {
 StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
 				 "update_failed names them by number");
 
+static Statement select_rekeyed = {
+	"SELECT pg_catalog.array_agg(ctid), pg_catalog.count(*) FROM washminute_data.outbox"
+	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
+	2, {INT8ARRAYOID, INT8OID}
+};
+
 static Statement lock_results = {
 	"SELECT FROM washminute_data.outbox WHERE ctid = ANY ($1) FOR UPDATE NOWAIT",
 	1, {TIDARRAYOID}
@@ -79,7 +85,31 @@ QueuePlaces(const MessageKey *keys, int count)
 {
 	int			found;
 
-	return KeyedPlaces(&outbox, KeyColumns(keys, count), count, &found);
+	return KeyedPlaces(&outbox, KeyColumns(keys, count), KEY_COLUMNS, count, &found);
+}
+
+/*
+ * Where rows are that the worker of this epoch has in flight, and how many there are.  If
+ * some are not found, somebody has taken them away or given them another xid, as adopt()
+ * does: then all are looked for by their ids, which reads the whole table.
+ */
+static Datum
+PlacesInFlight(const MessageKey *keys, int count, int64 epoch, int *found)
+{
+	Datum		places = KeyedPlaces(&outbox, KeyColumns(keys, count), KEY_COLUMNS, count, found);
+	Datum	   *ids;
+	Arguments	arguments = {0};
+
+	if (*found == count)
+		return places;
+	ids = palloc(count * sizeof(Datum));
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(keys[i].outbox_id);
+	ArgumentDatum(&arguments, FixedArray(ids, count, INT8OID));
+	ArgumentDatum(&arguments, Int64GetDatum(epoch));
+	StatementRunOne(&select_rekeyed, &arguments);
+	*found = (int) RowInt64(0, 2);
+	return *found == 0 ? places : PointerGetDatum(PG_DETOAST_DATUM_COPY(RowDatum(0, 1)));
 }
 
 /*
@@ -87,17 +117,16 @@ QueuePlaces(const MessageKey *keys, int count)
  * somebody else's update has moved meanwhile.  Rows that are no longer ours it leaves alone.
  */
 static void
-RunAtPlaces(Statement *statement, const Arguments *arguments, const MessageKey *keys, int count)
+RunAtPlaces(Statement *statement, const Arguments *arguments, const MessageKey *keys, int count,
+			int64 epoch)
 {
-	const Datum *columns = KeyColumns(keys, count);
-
 	for (int i = 0; i < RECORD_TRIES; i++)
 	{
 		Arguments	with_places = *arguments;
 		int			found;
 		uint64		changed;
 
-		ArgumentDatum(&with_places, KeyedPlaces(&outbox, columns, count, &found));
+		ArgumentDatum(&with_places, PlacesInFlight(keys, count, epoch, &found));
 		changed = StatementRun(statement, &with_places);
 		if (changed == (uint64) found || (i > 0 && changed == 0))
 			break;
@@ -133,7 +162,7 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 	if (done_count > 0)
 	{
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
-		RunAtPlaces(&delete_done, &arguments, done, done_count);
+		RunAtPlaces(&delete_done, &arguments, done, done_count, epoch);
 	}
 	if (failed_count > 0)
 	{
@@ -144,7 +173,7 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 		ArgumentDatum(&arguments, TextArray(errors, failed_count));
 		ArgumentDatum(&arguments, Int64GetDatum(epoch));
 		ArgumentDatum(&arguments, TimestampTzGetDatum(GetCurrentTimestamp()));
-		RunAtPlaces(&update_failed, &arguments, failed, failed_count);
+		RunAtPlaces(&update_failed, &arguments, failed, failed_count, epoch);
 	}
 }
 

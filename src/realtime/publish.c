@@ -73,7 +73,7 @@ static Statement blame_message = {
 	"       last_error = 'it could not be published: see the server''s log',"
 	"       state = CASE WHEN attempts + 1 >= $2 THEN 'dead' ELSE state END,"
 	"       due_at = CASE WHEN attempts + 1 >= $2 THEN NULL ELSE due_at END"
-	" WHERE outbox_id = $1 AND lane = 'realtime' AND state = 'queued'",
+	" WHERE outbox_id = $1 AND lane = 'realtime' AND listener = '' AND state = 'queued'",
 	2, {INT8OID, INT8OID}
 };
 

@@ -58,6 +58,15 @@ SELECT count(*), count(DISTINCT outbox_id) AS ids, count(DISTINCT recipient_id) 
   FROM washminute_data.outbox WHERE lane = 'push' AND event = 'newWashingRequest' AND data->>'requestId' = test_helpers.request('stagger_broadcast')::text;
 COMMIT;
 SELECT test_helpers.cancel('stagger_broadcast', 'stagger_a');
+-- but where a column's default looks at the table
+BEGIN;
+CREATE FUNCTION pg_temp.written() RETURNS bigint LANGUAGE sql VOLATILE AS
+  $$SELECT count(*) FROM washminute_data.outbox WHERE event = 'newWashingRequest' AND xid = pg_current_xact_id()$$;
+ALTER TABLE washminute_data.outbox ADD COLUMN before bigint;
+ALTER TABLE washminute_data.outbox ALTER COLUMN before SET DEFAULT pg_temp.written();
+SELECT * FROM pg_temp.waves('stagger_volatile', 1);
+SELECT array_agg(before ORDER BY outbox_id) FROM washminute_data.outbox WHERE event = 'newWashingRequest' AND xid = pg_current_xact_id();
+ROLLBACK;
 
 UPDATE washminute_data.service_zones SET offer_policy = 'staggered' WHERE zone_code = 'marrakech';
 DELETE FROM washminute_data.zone_settings WHERE zone_code = 'marrakech';

@@ -166,6 +166,22 @@ states_become('', $soon, "$name: and recorded");
 is(join(' ', sort values %{ $peer->ids('hook') }), '2 2 2', "$name: each was sent twice");
 
 #
+# The row has another key
+#
+
+foreach my $case ([ 'rekeyed', {}, '1 1 1' ], [ 'rekeyed and failed', { status => 404 }, '2 2 2' ])
+{
+	my ($name, $answer, $sent) = @$case;
+	my $session = under_way('UPDATE washminute_data.outbox SET xid = pg_current_xact_id()', $answer, $name);
+
+	$session->query_safe('COMMIT');
+	$session->quit;
+	is($peer->release('hook'), 3, "$name: all are answered");
+	states_become('', $free, "$name: and recorded");
+	is(join(' ', sort values %{ $peer->ids('hook') }), $sent, "$name: each was sent as often as was due");
+}
+
+#
 # The row is gone
 #
 

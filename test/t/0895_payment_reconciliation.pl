@@ -113,7 +113,7 @@ within(60, sub { $naps->book($late->{orderid})->{statusAsked} > $asked }, 'which
 # Statements
 #
 
-$market->hurry(300, '7 days 3 hours');	# early in a day, which is to last
+$market->hurry(300, '30 days 15 hours');	# early in a day, which is to last
 my $today = today();
 my @sales = map { $market->sell } 1 .. 5;
 $naps->capture;
