@@ -5,8 +5,9 @@
  *
  * Half of what an INSERT of a row or two costs is to set up and take down the execution
  * of its plan.  The rows go in as those of COPY do: a few at a time, which has one WAL
- * record for those that share a page; or, where a trigger might look at the table or take
- * a row away before it is written, as those of logical replication do: one by one.
+ * record for those that share a page; or, where something might look at the table or take
+ * a row away before it is written (CanGoTogether), as those of logical replication do: one
+ * by one.
  *
  *-------------------------------------------------------------------------
  */
@@ -129,7 +130,7 @@ FindColumns(AppendTable *table, Relation relation)
 
 /* Find the defaults of columns that are not named, some that a user has added; is one volatile? */
 static List *
-FindDefaults(const AppendTable *table, Relation relation, EState *estate, bool *has_volatile)
+FindDefaults(const AppendTable *table, Relation relation, bool *has_volatile)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	List	   *defaults = NIL;
@@ -140,9 +141,10 @@ FindDefaults(const AppendTable *table, Relation relation, EState *estate, bool *
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
 		bool		is_named = false;
 		Default    *one;
-		Node	   *expression;
+		Expr	   *expression;
 
-		if (attribute->attisdropped || !attribute->atthasdef || attribute->attgenerated)
+		if (attribute->attisdropped || attribute->attgenerated ||
+			(!attribute->atthasdef && !attribute->attidentity))
 			continue;
 		for (const AppendColumn *column = table->columns; column->name != NULL; column++)
 			is_named = is_named || column->number == attribute->attnum;
@@ -150,9 +152,9 @@ FindDefaults(const AppendTable *table, Relation relation, EState *estate, bool *
 			continue;
 		one = palloc(sizeof(Default));
 		one->number = attribute->attnum;
-		expression = build_column_default(relation, attribute->attnum);
-		*has_volatile = *has_volatile || contain_volatile_functions_not_nextval(expression);
-		one->expression = ExecPrepareExpr((Expr *) expression, estate);
+		expression = expression_planner((Expr *) build_column_default(relation, attribute->attnum));
+		*has_volatile = *has_volatile || contain_volatile_functions_not_nextval((Node *) expression);
+		one->expression = ExecInitExpr(expression, NULL);
 		defaults = lappend(defaults, one);
 	}
 	return defaults;
@@ -257,7 +259,7 @@ RowAppendBegin(AppendTable *table)
 	InitResultRelInfo(append->result, relation, 0, NULL, 0);
 	ExecOpenIndices(append->result, false);
 	estate->es_opened_result_relations = list_make1(append->result);	/* for triggers */
-	append->defaults = FindDefaults(table, relation, estate, &has_volatile_default);
+	append->defaults = FindDefaults(table, relation, &has_volatile_default);
 	append->together = CanGoTogether(relation, has_volatile_default);
 	MemoryContextSwitchTo(previous);
 

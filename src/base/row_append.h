@@ -10,7 +10,7 @@
  *	RowAppendEnd(append);
  *
  * Of what an INSERT does beside, these are done: the right to insert into the table,
- * types that are domains, defaults of columns that are not named, constraints, indexes,
+ * types that are domains, own defaults of columns that are not named, constraints, indexes,
  * triggers for each row.  Not done: rules, triggers for each statement, rights on single
  * columns.  Rows may wait for those after them: until RowAppendEnd() they may not be in
  * the table, and statements that begin after it see them.

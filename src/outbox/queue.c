@@ -129,12 +129,12 @@ static Statement update_claimed = {
 	"UPDATE washminute_data.outbox"
 	"   SET state = 'inflight', attempts = attempts + 1, epoch = $2, claimed_at = $3"
 	" WHERE ctid = ANY ($1) AND (state = 'queued' OR (state = 'inflight' AND epoch < $2))"
-	" RETURNING outbox_id",
+	" RETURNING outbox_id, xid",
 	3, {TIDARRAYOID, INT8OID, TIMESTAMPTZOID}
 };
 
 static Statement delete_taken = {
-	"DELETE FROM washminute_data.outbox WHERE ctid = ANY ($1) AND state = 'queued' RETURNING outbox_id",
+	"DELETE FROM washminute_data.outbox WHERE ctid = ANY ($1) AND state = 'queued' RETURNING outbox_id, xid",
 	1, {TIDARRAYOID}
 };
 
@@ -328,15 +328,21 @@ ClaimFound(Lane lane, const char *listener, uint64 rows, int64 epoch, TimestampT
 
 	for (uint64 i = 0; i < rows; i++)
 	{
-		bool		is_ours = i < updated && RowInt64(i, 1) == found[i]->key.outbox_id;
+		uint64		at = i;
 
 		/* a TID scan goes by block, which may be another order */
-		for (uint64 j = 0; j < updated && !is_ours; j++)
-			is_ours = RowInt64(j, 1) == found[i]->key.outbox_id;
-		if (is_ours)
-			claimed = lappend(claimed, found[i]);
-		else
+		if (at >= updated || RowInt64(at, 1) != found[i]->key.outbox_id)
+			for (at = 0; at < updated; at++)
+				if (RowInt64(at, 1) == found[i]->key.outbox_id)
+					break;
+		if (at == updated)
+		{
 			MessageFree(found[i]);
+			continue;
+		}
+		/* where the update has waited for another one, that may have changed it */
+		found[i]->key.xid = DatumGetUInt64(RowDatum(at, 2));
+		claimed = lappend(claimed, found[i]);
 	}
 	return claimed;
 }

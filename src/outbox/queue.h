@@ -138,8 +138,8 @@ typedef struct QueueResult
  */
 extern void QueueRecord(const QueueResult *results, int count, int64 epoch);
 
-/* Lock the rows of results; an error where somebody else has locked one. */
-extern void QueueLock(const QueueResult *results, int count);
+/* Lock the rows of results that are in flight; an error where somebody else has locked one. */
+extern void QueueLock(const QueueResult *results, int count, int64 epoch);
 
 /* The worker's new epoch. */
 extern int64 QueueNextEpoch(void);

@@ -51,9 +51,10 @@ static Statement update_failed = {
 StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
 				 "update_failed names them by number");
 
+/* here, too, for each of which it might read the whole index */
 static Statement select_rekeyed = {
 	"SELECT pg_catalog.array_agg(ctid), pg_catalog.count(*) FROM washminute_data.outbox"
-	" WHERE outbox_id = ANY ($1) AND state = 'inflight' AND epoch = $2",
+	" WHERE outbox_id + 0 = ANY ($1) AND state = 'inflight' AND epoch = $2",
 	2, {INT8ARRAYOID, INT8OID}
 };
 
@@ -89,9 +90,10 @@ QueuePlaces(const MessageKey *keys, int count)
 }
 
 /*
- * Where rows are that the worker of this epoch has in flight, and how many there are.  If
- * some are not found, somebody has taken them away or given them another xid, as adopt()
- * does: then all are looked for by their ids, which reads the whole table.
+ * Where the rows with these keys are, and how many there are.  If some are not found,
+ * somebody has taken them away or given them another xid, as adopt() does: then those
+ * that the worker of this epoch has in flight are looked for by their ids, which reads
+ * the whole table.
  */
 static Datum
 PlacesInFlight(const MessageKey *keys, int count, int64 epoch, int *found)
@@ -178,13 +180,14 @@ QueueRecord(const QueueResult *results, int count, int64 epoch)
 }
 
 void
-QueueLock(const QueueResult *results, int count)
+QueueLock(const QueueResult *results, int count, int64 epoch)
 {
 	MessageKey *keys = palloc(count * sizeof(MessageKey));
 	Arguments	arguments = {0};
+	int			found;
 
 	for (int i = 0; i < count; i++)
 		keys[i] = results[i].key;
-	ArgumentDatum(&arguments, QueuePlaces(keys, count));
+	ArgumentDatum(&arguments, PlacesInFlight(keys, count, epoch, &found));
 	StatementRun(&lock_results, &arguments);
 }

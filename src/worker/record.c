@@ -223,7 +223,7 @@ RecordSingle(void *argument)
 	Delivery   *delivery = single->delivery;
 	int			count = list_length(delivery->messages);
 
-	QueueLock(delivery->results, count);
+	QueueLock(delivery->results, count, single->epoch);
 	single->locked = true;
 	single->later = !RecordOfLane(delivery);
 	if (!single->later)

@@ -457,9 +457,9 @@ SELECT event, data, state, attempts, epoch, due_at, expires_at, xid = pg_current
 -- columns of one's own
 DROP TRIGGER seen_before ON washminute_data.outbox;
 ALTER TABLE washminute_data.outbox ADD COLUMN colour text NOT NULL DEFAULT 'red', ADD COLUMN note text DEFAULT lower('NONE'),
-  ADD COLUMN length integer GENERATED ALWAYS AS (length(event)) STORED;
+  ADD COLUMN length integer GENERATED ALWAYS AS (length(event)) STORED, ADD COLUMN number integer GENERATED ALWAYS AS IDENTITY (START 1000);
 SELECT washminute.enqueue('push', 'outboxSeen', recipient_id => 'outbox_w') > 0 AS queued;
-SELECT colour, note, length FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{}';
+SELECT colour, note, length, number > 1000 AS numbered FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{}';
 ALTER TABLE washminute_data.outbox DROP COLUMN length;
 SELECT washminute.enqueue('push', 'outboxSeen', '{"c": 1}', recipient_id => 'outbox_w') > 0 AS queued;
 SELECT colour, note FROM washminute_data.outbox WHERE event = 'outboxSeen' AND data = '{"c": 1}';
