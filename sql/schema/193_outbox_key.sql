@@ -1,9 +1,9 @@
 -- The outbox has one index less.
 --
 -- An acceptance writes four rows, and each wrote an entry to the primary key (outbox_id) and
--- one to the index that new rows are found by, which has the id, too: a tenth of what queueing
--- costs a command goes into an index. The second one is the primary key now; what the worker
--- has in hand it looks up by all of it.
+-- one to the index that new rows are found by, which has the id, too: a quarter of the
+-- processor's time that queueing took went into entries. The second one is the primary key
+-- now; what the worker has in hand it looks up by all of it.
 
 ALTER TABLE washminute_data.outbox
   DROP CONSTRAINT outbox_pk,
