@@ -30,11 +30,16 @@ SELECT e.event, r.customer_id FROM events AS e JOIN washing_requests AS r USING 
  WHERE e.event IN ('washmanAssigned', 'washmanEnRoute', 'washmanArrived', 'washStarted', 'washCompleted',
                    'requestExpired', 'requestGivenBack', 'customerNoShow');
 
--- who holds an offer that he was to be told of at once
-SELECT count(*) AS untold, count(*) > 0 AS is_untold
-  FROM offers AS f JOIN events AS e ON e.request_id = f.request_id AND e.event = 'requestOffered' AND e.at = f.offered_at
- WHERE NOT EXISTS (SELECT FROM washminute_demo.told AS t
-                    WHERE t.event = 'newWashingRequest' AND t.user_id = f.washman_id AND t.request_id = f.request_id) \gset
+-- who holds an offer that he was to be told of at once; one of them may have been made before,
+-- for the very moment in which another one is made, and somebody has the job before he is told
+SELECT coalesce(sum(greatest(least(made.offers, held.offers) - held.told, 0)), 0) AS untold,
+       coalesce(bool_or(held.told < least(made.offers, held.offers)), false) AS is_untold
+  FROM (SELECT request_id, at, sum((data->>'offers')::integer) AS offers
+          FROM events WHERE event = 'requestOffered' GROUP BY 1, 2) AS made
+  JOIN (SELECT f.request_id, f.offered_at AS at, count(*) AS offers,
+               count(*) FILTER (WHERE EXISTS (SELECT FROM washminute_demo.told AS t
+                 WHERE t.event = 'newWashingRequest' AND t.user_id = f.washman_id AND t.request_id = f.request_id)) AS told
+          FROM offers AS f GROUP BY 1, 2) AS held USING (request_id, at) \gset
 
 -- what has not left, and why; a row that is for whoever has an offer is for nobody yet
 CREATE TEMP TABLE kept (event, user_id, token, why) AS
