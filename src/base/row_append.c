@@ -42,6 +42,9 @@
 /* Rows that go in together. */
 #define ROWS_TOGETHER 8
 
+/* For who has renamed or changed what rows are appended to. */
+#define HINT_OWN_TABLES "What is in washminute_data may be added to; give back the name and the type that it had."
+
 /* A default of a column that is not named. */
 typedef struct Default
 {
@@ -74,7 +77,8 @@ RelationByName(const char *name)
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"washminute_data.%s\" does not exist", name)));
+				 errmsg("relation \"washminute_data.%s\" does not exist", name),
+				 errhint(HINT_OWN_TABLES)));
 	return relid;
 }
 
@@ -113,7 +117,8 @@ FindColumns(AppendTable *table, Relation relation)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of relation \"washminute_data.%s\" does not exist",
-							column->name, table->name)));
+							column->name, table->name),
+					 errhint(HINT_OWN_TABLES)));
 		attribute = TupleDescAttr(descriptor, column->number - 1);
 		if (getBaseType(attribute->atttypid) != column->type || attribute->atttypmod != -1)
 		{
@@ -121,7 +126,8 @@ FindColumns(AppendTable *table, Relation relation)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("column \"%s\" of relation \"washminute_data.%s\" is not of type %s",
-							column->name, table->name, format_type_be(column->type))));
+							column->name, table->name, format_type_be(column->type)),
+					 errhint(HINT_OWN_TABLES)));
 		}
 		column->column_type = attribute->atttypid;
 		column->check = NULL;
