@@ -26,7 +26,6 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -41,6 +40,7 @@
 #include "base/compat.h"
 #include "base/keyed_row.h"
 #include "base/money.h"
+#include "base/own_table.h"
 
 /* An update by hand, under no lock, may move a row after it was found: how often it is looked up. */
 #define UPDATE_TRIES 5
@@ -49,8 +49,7 @@
 static Relation
 OpenTable(const KeyedTable *table)
 {
-	Oid			namespace = get_namespace_oid("washminute_data", false);
-	Oid			relid = get_relname_relid(table->name, namespace);
+	Oid			relid = OwnRelation(table->name);
 	Relation	relation = table_open(relid, AccessShareLock);
 
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
@@ -107,9 +106,9 @@ FetchVisible(Relation relation, IndexScanDesc scan, Snapshot snapshot, TupleTabl
 static void
 CopyColumns(const KeyedTable *table, Relation relation, TupleTableSlot *slot, KeyedRow *row)
 {
-	for (int i = 0; table->columns[i] != NULL; i++)
+	for (int i = 0; table->columns[i].name != NULL; i++)
 	{
-		AttrNumber	number = get_attnum(RelationGetRelid(relation), table->columns[i]);
+		AttrNumber	number = OwnColumn(relation, table->columns[i].name, table->columns[i].type);
 		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, number - 1);
 		Datum		value = slot_getattr(slot, number, &row->nulls[i]);
 
@@ -127,7 +126,7 @@ bool
 KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	Relation	index = OwnPrimaryKey(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	Snapshot	snapshot;
 	IndexScanDesc scan;
@@ -152,7 +151,7 @@ List *
 KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	Relation	index = OwnPrimaryKey(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	List	   *rows = NIL;
 	Snapshot	snapshot;
@@ -178,20 +177,19 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 }
 
 Datum
-KeyedPlaces(const KeyedTable *table, const Datum *keys, int columns, int count, int *found)
+KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = index_open(compat_primary_key_index(relation), AccessShareLock);
+	Relation	index = OwnPrimaryKey(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
 	Datum	   *at = palloc(Max(count, 1) * sizeof(Datum));
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	int			columns = IndexRelationGetNumberOfKeyAttributes(index);
 	IndexScanDesc scan;
 	Snapshot	snapshot;
 
 	Assert(ActiveSnapshotSet());
-	if (columns != IndexRelationGetNumberOfKeyAttributes(index))
-		elog(ERROR, "the primary key of washminute_data.%s has not %d columns", table->name, columns);
 	*found = 0;
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -223,8 +221,9 @@ void
 KeyedRowUpdate(const KeyedTable *table, const Datum *key,
 			   Statement *statement, const Arguments *arguments)
 {
-	const KeyedTable place_only = {table->name};
+	KeyedTable	place_only = {table->name};
 
+	memcpy(place_only.key, table->key, sizeof(place_only.key));
 	for (int i = 0; i < UPDATE_TRIES; i++)
 	{
 		Arguments	with_place = *arguments;

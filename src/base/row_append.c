@@ -15,7 +15,6 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
-#include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -24,13 +23,13 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/own_table.h"
 #include "base/row_append.h"
 
 /*
@@ -41,9 +40,6 @@
 
 /* Rows that go in together. */
 #define ROWS_TOGETHER 8
-
-/* For who has renamed or changed what rows are appended to. */
-#define HINT_OWN_TABLES "What is in washminute_data may be added to; give back the name and the type that it had."
 
 /* A default of a column that is not named. */
 typedef struct Default
@@ -68,24 +64,10 @@ struct RowAppend
 	bool		is_checked[APPEND_MAX_COLUMNS];
 };
 
-static Oid
-RelationByName(const char *name)
-{
-	Oid			namespace = get_namespace_oid("washminute_data", false);
-	Oid			relid = get_relname_relid(name, namespace);
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation \"washminute_data.%s\" does not exist", name),
-				 errhint(HINT_OWN_TABLES)));
-	return relid;
-}
-
 int64
 SequenceNext(const char *name)
 {
-	return nextval_internal(RelationByName(name), true);
+	return nextval_internal(OwnRelation(name), true);
 }
 
 /* Is a column still where it was, and of that type? */
@@ -112,22 +94,12 @@ FindColumns(AppendTable *table, Relation relation)
 
 		if (IsKnown(column, descriptor))
 			continue;
-		column->number = get_attnum(RelationGetRelid(relation), column->name);
-		if (column->number == InvalidAttrNumber)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of relation \"washminute_data.%s\" does not exist",
-							column->name, table->name),
-					 errhint(HINT_OWN_TABLES)));
+		column->number = OwnColumn(relation, column->name, column->type);
 		attribute = TupleDescAttr(descriptor, column->number - 1);
-		if (getBaseType(attribute->atttypid) != column->type || attribute->atttypmod != -1)
+		if (attribute->atttypmod != -1)
 		{
 			column->number = InvalidAttrNumber;
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" of relation \"washminute_data.%s\" is not of type %s",
-							column->name, table->name, format_type_be(column->type)),
-					 errhint(HINT_OWN_TABLES)));
+			OwnColumnIsOther(relation, column->name, column->type);
 		}
 		column->column_type = attribute->atttypid;
 		column->check = NULL;
@@ -241,7 +213,7 @@ RowAppendBegin(AppendTable *table)
 {
 	RowAppend  *append;
 	Relation	relation;
-	Oid			relid = RelationByName(table->name);
+	Oid			relid = OwnRelation(table->name);
 	EState	   *estate;
 	bool		has_volatile_default;
 	MemoryContext previous;

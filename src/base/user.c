@@ -28,11 +28,11 @@ enum UserColumn
 };
 
 static const KeyedTable users = {
-	"users",
+	"users", {TEXTOID},
 	{
-		[USER_BLOCKED_AT] = "blocked_at",
-		[USER_KINDS] = "kinds",
-		[USER_LOCALE] = "locale"
+		[USER_BLOCKED_AT] = {"blocked_at", TIMESTAMPTZOID},
+		[USER_KINDS] = {"kinds", TEXTARRAYOID},
+		[USER_LOCALE] = {"locale", TEXTOID}
 	}
 };
 

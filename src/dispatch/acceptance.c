@@ -78,10 +78,10 @@ enum WashmanColumn
 };
 
 static const KeyedTable washmen = {
-	"washmen",
+	"washmen", {TEXTOID},
 	{
-		[WASHMAN_STATUS] = "status",
-		[WASHMAN_SUSPENDED_AT] = "suspended_at"
+		[WASHMAN_STATUS] = {"status", TEXTOID},
+		[WASHMAN_SUSPENDED_AT] = {"suspended_at", TIMESTAMPTZOID}
 	}
 };
 
@@ -94,11 +94,11 @@ enum OfferColumn
 
 /* Its key is the request, then the washman. */
 static const KeyedTable offers = {
-	"offers",
+	"offers", {UUIDOID, TEXTOID},
 	{
-		[OFFER_ANSWERED_AT] = "answered_at",
-		[OFFER_DECLINED_AT] = "declined_at",
-		[OFFER_EXPIRES_AT] = "expires_at"
+		[OFFER_ANSWERED_AT] = {"answered_at", TIMESTAMPTZOID},
+		[OFFER_DECLINED_AT] = {"declined_at", TIMESTAMPTZOID},
+		[OFFER_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID}
 	}
 };
 

@@ -40,8 +40,8 @@ COMMAND(chat_state, 1);
 
 static const char *const locales[] = {"ar", "fr", "en", NULL};
 
-static const KeyedTable chats = {"chats", {"last_sequence"}};
-static const KeyedTable members = {"chat_members", {"read_sequence"}};
+static const KeyedTable chats = {"chats", {UUIDOID}, {{"last_sequence", INT8OID}}};
+static const KeyedTable members = {"chat_members", {UUIDOID, TEXTOID}, {{"read_sequence", INT8OID}}};
 
 enum MessageColumn
 {
@@ -53,12 +53,12 @@ enum MessageColumn
 
 /* Its key is the chat, the sender, and the id that the sender's app gave it. */
 static const KeyedTable messages = {
-	"chat_messages",
+	"chat_messages", {UUIDOID, TEXTOID, TEXTOID},
 	{
-		[MESSAGE_ID] = "message_id",
-		[MESSAGE_SENT_AT] = "sent_at",
-		[MESSAGE_SEQUENCE] = "sequence",
-		[MESSAGE_TEXT] = "text"
+		[MESSAGE_ID] = {"message_id", UUIDOID},
+		[MESSAGE_SENT_AT] = {"sent_at", TIMESTAMPTZOID},
+		[MESSAGE_SEQUENCE] = {"sequence", INT8OID},
+		[MESSAGE_TEXT] = {"text", TEXTOID}
 	}
 };
 

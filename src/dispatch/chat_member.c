@@ -45,11 +45,11 @@ enum ChatColumn
 };
 
 static const KeyedTable chats = {
-	"chats",
+	"chats", {UUIDOID},
 	{
-		[CHAT_CLOSED_AT] = "closed_at",
-		[CHAT_CLOSES_AT] = "closes_at",
-		[CHAT_LAST_SEQUENCE] = "last_sequence"
+		[CHAT_CLOSED_AT] = {"closed_at", TIMESTAMPTZOID},
+		[CHAT_CLOSES_AT] = {"closes_at", TIMESTAMPTZOID},
+		[CHAT_LAST_SEQUENCE] = {"last_sequence", INT8OID}
 	}
 };
 
@@ -62,11 +62,11 @@ enum MemberColumn
 
 /* Its key is the chat, then the user. */
 static const KeyedTable members = {
-	"chat_members",
+	"chat_members", {UUIDOID, TEXTOID},
 	{
-		[MEMBER_FIRST] = "first_sequence",
-		[MEMBER_KIND] = "kind",
-		[MEMBER_READ] = "read_sequence"
+		[MEMBER_FIRST] = {"first_sequence", INT8OID},
+		[MEMBER_KIND] = {"kind", TEXTOID},
+		[MEMBER_READ] = {"read_sequence", INT8OID}
 	}
 };
 
@@ -241,7 +241,7 @@ RequireMayOpen(const Request *request, const char *user_id, ChatAccess access)
 static void
 OpenFor(const pg_uuid_t *chat_id, const char *user_id, ChatAccess access, Chat *chat)
 {
-	static const KeyedTable requests = {"washing_requests", {"status"}};
+	static const KeyedTable requests = {"washing_requests", {UUIDOID}, {{"status", TEXTOID}}};
 	Datum		key = UUIDPGetDatum(chat_id);
 	KeyedRow	row;
 	Request		request;

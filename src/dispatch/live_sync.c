@@ -12,12 +12,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/lmgr.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/command.h"
@@ -25,6 +23,7 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "base/identity.h"
+#include "base/own_table.h"
 #include "base/readiness.h"
 #include "base/statement.h"
 #include "dispatch/live_flush.h"
@@ -98,9 +97,7 @@ SlotEndLoad(uint32 slot)
 static void
 LockTable(const char *name)
 {
-	Oid			namespace = get_namespace_oid("washminute_data", false);
-
-	LockRelationOid(get_relname_relid(name, namespace), ShareLock);
+	LockRelationOid(OwnRelation(name), ShareLock);
 }
 
 /* Who has a slot is online still; who has none gets one in the second pass. */

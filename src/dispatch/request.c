@@ -55,23 +55,23 @@ enum RequestColumn
 };
 
 static const KeyedTable requests = {
-	"washing_requests",
+	"washing_requests", {UUIDOID},
 	{
-		[REQUEST_ACCEPTED_AT] = "accepted_at",
-		[REQUEST_CUSTOMER] = "customer_id",
-		[REQUEST_DECIDE_AT] = "decide_at",
-		[REQUEST_DURATION] = "duration_minutes",
-		[REQUEST_EXPIRES_AT] = "expires_at",
-		[REQUEST_NEXT_WAVE_AT] = "next_wave_at",
-		[REQUEST_ORDER] = "order_id",
-		[REQUEST_RADIUS] = "radius_m",
-		[REQUEST_RESERVATION_AT] = "reservation_at",
-		[REQUEST_ROUND_WAVE] = "round_wave",
-		[REQUEST_STATUS] = "status",
-		[REQUEST_UPDATED_AT] = "updated_at",
-		[REQUEST_WASHMAN] = "washman_id",
-		[REQUEST_WAVE] = "wave",
-		[REQUEST_ZONE] = "zone_code"
+		[REQUEST_ACCEPTED_AT] = {"accepted_at", TIMESTAMPTZOID},
+		[REQUEST_CUSTOMER] = {"customer_id", TEXTOID},
+		[REQUEST_DECIDE_AT] = {"decide_at", TIMESTAMPTZOID},
+		[REQUEST_DURATION] = {"duration_minutes", INT4OID},
+		[REQUEST_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
+		[REQUEST_NEXT_WAVE_AT] = {"next_wave_at", TIMESTAMPTZOID},
+		[REQUEST_ORDER] = {"order_id", UUIDOID},
+		[REQUEST_RADIUS] = {"radius_m", FLOAT8OID},
+		[REQUEST_RESERVATION_AT] = {"reservation_at", TIMESTAMPTZOID},
+		[REQUEST_ROUND_WAVE] = {"round_wave", INT4OID},
+		[REQUEST_STATUS] = {"status", TEXTOID},
+		[REQUEST_UPDATED_AT] = {"updated_at", TIMESTAMPTZOID},
+		[REQUEST_WASHMAN] = {"washman_id", TEXTOID},
+		[REQUEST_WAVE] = {"wave", INT4OID},
+		[REQUEST_ZONE] = {"zone_code", TEXTOID}
 	}
 };
 
@@ -83,10 +83,10 @@ enum LookColumn
 };
 
 static const KeyedTable looks = {
-	"washing_requests",
+	"washing_requests", {UUIDOID},
 	{
-		[LOOK_STATUS] = "status",
-		[LOOK_WASHMAN] = "washman_id"
+		[LOOK_STATUS] = {"status", TEXTOID},
+		[LOOK_WASHMAN] = {"washman_id", TEXTOID}
 	}
 };
 
@@ -99,17 +99,17 @@ enum OrderColumn
 };
 
 static const KeyedTable orders = {
-	"orders",
+	"orders", {UUIDOID},
 	{
-		[ORDER_PAYMENT_METHOD] = "payment_method",
-		[ORDER_PAYMENT_VERIFIED] = "payment_verified",
-		[ORDER_STATUS] = "status",
-		[ORDER_TOTAL] = "total"
+		[ORDER_PAYMENT_METHOD] = {"payment_method", TEXTOID},
+		[ORDER_PAYMENT_VERIFIED] = {"payment_verified", BOOLOID},
+		[ORDER_STATUS] = {"status", TEXTOID},
+		[ORDER_TOTAL] = {"total", NUMERICOID}
 	}
 };
 
 /* Its key is the status it is moved from, the one it is moved to, and who moves it. */
-static const KeyedTable transitions = {"request_transitions", {"event"}};
+static const KeyedTable transitions = {"request_transitions", {TEXTOID, TEXTOID, TEXTOID}, {{"event", TEXTOID}}};
 
 static Statement update_request = {
 	"UPDATE washminute_data.washing_requests"

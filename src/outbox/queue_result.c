@@ -28,7 +28,7 @@
  * small when the plan was made the planner looks for the beginning of a key only, which then
  * reads the entries of all dead rows.
  */
-static const KeyedTable outbox = {"outbox"};
+static const KeyedTable outbox = {"outbox", {TEXTOID, TEXTOID, XID8OID, INT8OID}};
 
 static Statement delete_done = {
 	"DELETE FROM washminute_data.outbox"
@@ -86,7 +86,7 @@ QueuePlaces(const MessageKey *keys, int count)
 {
 	int			found;
 
-	return KeyedPlaces(&outbox, KeyColumns(keys, count), KEY_COLUMNS, count, &found);
+	return KeyedPlaces(&outbox, KeyColumns(keys, count), count, &found);
 }
 
 /*
@@ -98,7 +98,7 @@ QueuePlaces(const MessageKey *keys, int count)
 static Datum
 PlacesInFlight(const MessageKey *keys, int count, int64 epoch, int *found)
 {
-	Datum		places = KeyedPlaces(&outbox, KeyColumns(keys, count), KEY_COLUMNS, count, found);
+	Datum		places = KeyedPlaces(&outbox, KeyColumns(keys, count), count, found);
 	Datum	   *ids;
 	Arguments	arguments = {0};
 

@@ -41,10 +41,10 @@ enum AccountColumn
 };
 
 static const KeyedTable accounts = {
-	"accounts",
+	"accounts", {TEXTOID},
 	{
-		[ACCOUNT_BALANCE] = "balance",
-		[ACCOUNT_HELD] = "held"
+		[ACCOUNT_BALANCE] = {"balance", NUMERICOID},
+		[ACCOUNT_HELD] = {"held", NUMERICOID}
 	}
 };
 

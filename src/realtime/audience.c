@@ -39,10 +39,10 @@ enum
 };
 
 static const KeyedTable requests = {
-	"washing_requests",
+	"washing_requests", {UUIDOID},
 	{
-		[REQUEST_CUSTOMER_ID] = "customer_id",
-		[REQUEST_WASHMAN_ID] = "washman_id"
+		[REQUEST_CUSTOMER_ID] = {"customer_id", TEXTOID},
+		[REQUEST_WASHMAN_ID] = {"washman_id", TEXTOID}
 	}
 };
 
@@ -54,11 +54,11 @@ enum
 };
 
 static const KeyedTable offers = {
-	"offers",
+	"offers", {UUIDOID, TEXTOID},
 	{
-		[OFFER_WASHMAN_ID] = "washman_id",
-		[OFFER_OFFERED_AT] = "offered_at",
-		[OFFER_DECLINED_AT] = "declined_at"
+		[OFFER_WASHMAN_ID] = {"washman_id", TEXTOID},
+		[OFFER_OFFERED_AT] = {"offered_at", TIMESTAMPTZOID},
+		[OFFER_DECLINED_AT] = {"declined_at", TIMESTAMPTZOID}
 	}
 };
 

@@ -249,6 +249,31 @@ SELECT test_helpers.accept('acceptance_6', 'acceptance_2');
 SELECT test_helpers.outcome($$UPDATE washminute_data.washing_requests SET status = 'pending', washman_id = NULL, accepted_at = NULL WHERE request_id = test_helpers.request('acceptance_6')$$);
 ROLLBACK;
 
+-- tables are read without statements: who has changed what is ours is told so
+CREATE FUNCTION pg_temp.told(change text) RETURNS text LANGUAGE plpgsql
+AS $$
+DECLARE
+  state text;
+  message text;
+  hint text;
+BEGIN
+  EXECUTE change;
+  PERFORM * FROM washminute.accept_request(test_helpers.request('acceptance_6'), 'acceptance_1');
+  RAISE SQLSTATE 'UNDO0' USING MESSAGE = 'ok';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+  RETURN concat_ws(' ', NULLIF(state, 'UNDO0'), message, NULLIF('HINT: ' || hint, 'HINT: '));
+END
+$$;
+SELECT pg_temp.told('ALTER TABLE washminute_data.washmen RENAME COLUMN suspended_at TO banned_at');
+SELECT pg_temp.told('ALTER TABLE washminute_data.washing_requests ALTER COLUMN next_wave_at TYPE text');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers RENAME TO proposals');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk, ADD PRIMARY KEY (washman_id, request_id)');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk, ADD PRIMARY KEY (request_id, washman_id, wave)');
+SELECT pg_temp.told('CREATE DOMAIN pg_temp.moment AS timestamptz; ALTER TABLE washminute_data.washing_requests ALTER COLUMN next_wave_at TYPE pg_temp.moment');
+SELECT pg_temp.told('ALTER TABLE washminute_data.washmen ADD COLUMN colour text');
+
 SELECT washminute.set_washman_status('acceptance_' || n, 'offline') FROM generate_series(1, 4) AS n ORDER BY n;
 SELECT * FROM washminute.check_invariants();
 SELECT washminute.set_clock(NULL);
