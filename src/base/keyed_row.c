@@ -49,8 +49,8 @@
 static Relation
 OpenTable(const KeyedTable *table)
 {
-	Oid			relid = OwnRelation(table->name);
-	Relation	relation = table_open(relid, AccessShareLock);
+	Relation	relation = OwnTableOpen(table->name, AccessShareLock);
+	Oid			relid = RelationGetRelid(relation);
 
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
 		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
@@ -103,14 +103,24 @@ FetchVisible(Relation relation, IndexScanDesc scan, Snapshot snapshot, TupleTabl
 	return false;
 }
 
+/* The numbers of what is read. */
 static void
-CopyColumns(const KeyedTable *table, Relation relation, TupleTableSlot *slot, KeyedRow *row)
+FindColumns(const KeyedTable *table, Relation relation, AttrNumber *numbers)
 {
-	for (int i = 0; table->columns[i].name != NULL; i++)
+	int			i = 0;
+
+	for (; table->columns[i].name != NULL; i++)
+		numbers[i] = OwnColumnNumber(relation, &table->columns[i]);
+	numbers[i] = InvalidAttrNumber;
+}
+
+static void
+CopyColumns(const AttrNumber *numbers, TupleTableSlot *slot, KeyedRow *row)
+{
+	for (int i = 0; numbers[i] != InvalidAttrNumber; i++)
 	{
-		AttrNumber	number = OwnColumn(relation, table->columns[i].name, table->columns[i].type);
-		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, number - 1);
-		Datum		value = slot_getattr(slot, number, &row->nulls[i]);
+		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, numbers[i] - 1);
+		Datum		value = slot_getattr(slot, numbers[i], &row->nulls[i]);
 
 		if (row->nulls[i])
 			row->values[i] = (Datum) 0;
@@ -126,19 +136,21 @@ bool
 KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = OwnPrimaryKey(relation, table->key);
+	Relation	index = OwnPrimaryKeyOpen(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	Snapshot	snapshot;
 	IndexScanDesc scan;
+	AttrNumber	numbers[KEYED_COLUMNS_MAX + 1];
 	bool		found;
 
+	FindColumns(table, relation, numbers);
 	/* this transaction's own writes are to be seen */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = BeginScan(relation, index, key, IndexRelationGetNumberOfKeyAttributes(index));
 	found = FetchVisible(relation, scan, snapshot, slot);
 	if (found)
-		CopyColumns(table, relation, slot, row);
+		CopyColumns(numbers, slot, row);
 	index_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
@@ -151,12 +163,14 @@ List *
 KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = OwnPrimaryKey(relation, table->key);
+	Relation	index = OwnPrimaryKeyOpen(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	List	   *rows = NIL;
 	Snapshot	snapshot;
 	IndexScanDesc scan;
+	AttrNumber	numbers[KEYED_COLUMNS_MAX + 1];
 
+	FindColumns(table, relation, numbers);
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = BeginScan(relation, index, key, count);
@@ -164,7 +178,7 @@ KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 	{
 		KeyedRow   *row = palloc(sizeof(KeyedRow));
 
-		CopyColumns(table, relation, slot, row);
+		CopyColumns(numbers, slot, row);
 		rows = lappend(rows, row);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -180,7 +194,7 @@ Datum
 KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found)
 {
 	Relation	relation = OpenTable(table);
-	Relation	index = OwnPrimaryKey(relation, table->key);
+	Relation	index = OwnPrimaryKeyOpen(relation, table->key);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	ItemPointerData *places = palloc(Max(count, 1) * sizeof(ItemPointerData));
 	Datum	   *at = palloc(Max(count, 1) * sizeof(Datum));

@@ -23,21 +23,18 @@
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 
+#include "base/own_table.h"
 #include "base/statement.h"
 
 #define KEYED_KEY_MAX 4
 #define KEYED_COLUMNS_MAX 20
 
-/* A table of washminute_data, the types of its primary key, and what is read of it. */
+/* A table of washminute_data, its primary key, and what is read of it. */
 typedef struct KeyedTable
 {
 	const char *name;
-	Oid			key[KEYED_KEY_MAX + 1];
-	struct
-	{
-		const char *name;
-		Oid			type;
-	}			columns[KEYED_COLUMNS_MAX + 1];
+	OwnColumn	key[KEYED_KEY_MAX + 1];
+	OwnColumn	columns[KEYED_COLUMNS_MAX + 1];
 } KeyedTable;
 
 /* A row's columns, copied into the current memory context, and where it was. */
@@ -62,8 +59,9 @@ extern List *KeyedRowsRead(const KeyedTable *table, const Datum *key, int count)
 /*
  * Where the rows with so many keys are on the latest snapshot: a tid[], for
  * "WHERE ctid = ANY ($n)", and how many there are.  The keys stand one after the other,
- * each with a value for each of the columns of the primary key.  A row that is updated afterwards is missed; what keeps its place from being
- * another row's is the caller's active snapshot.
+ * each with a value for each of the columns of the primary key.  A row that is updated
+ * afterwards is missed; what keeps its place from being another row's is the caller's
+ * active snapshot.
  */
 extern Datum KeyedPlaces(const KeyedTable *table, const Datum *keys, int count, int *found);
 

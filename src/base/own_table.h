@@ -3,9 +3,9 @@
  * own_table.h
  *		Tables of washminute_data that C code reads or writes without a statement.
  *
- * A statement's plan knows of what it names whether it is there, and of what type.  Code
- * that takes a row apart asks here: whoever has renamed or changed what it needs is told
- * so, with a hint.
+ * A statement's plan follows a change of the tables that it names, or fails.  Code that
+ * takes a row apart by itself asks here whether it still is what it takes it for: whoever
+ * has changed that is told so, with a hint.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,29 +13,36 @@
 #define WASHMINUTE_OWN_TABLE_H
 
 #include "access/attnum.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
-#include "base/compat.h"
+/* For who has changed what is ours. */
+#define HINT_OWN_TABLES \
+	"Columns may be added to tables of washminute_data; restore the original name, type or key."
 
-/* For who has renamed or changed what is ours. */
-#define HINT_OWN_TABLES "What is in washminute_data may be added to; give back the name, the type and the key that it had."
+/* A column, and its type or that of its domain. */
+typedef struct OwnColumn
+{
+	const char *name;
+	Oid			type;
+} OwnColumn;
 
-/* The table or sequence of that name in washminute_data; 42P01 where there is none. */
+/* The relation of that name in washminute_data; 42P01 where there is none. */
 extern Oid	OwnRelation(const char *name);
 
-/*
- * The number of a column of such a table; 42703 where there is none, 42804 where it is not
- * of that type or a domain over it.
- */
-extern AttrNumber OwnColumn(Relation relation, const char *name, Oid type);
+/* Open a table; 42809 where what has its name is a view, partitioned, or the like. */
+extern Relation OwnTableOpen(const char *name, LOCKMODE lock);
 
 /*
- * Its primary key's index, locked as the table is read; 42P16 where the values of the key are
- * not of these types, the last of them InvalidOid.
+ * The number of a column; 42703 where there is none, 42804 where it is of another type,
+ * 42611 where its values are not stored.
  */
-extern Relation OwnPrimaryKey(Relation relation, const Oid *types);
+extern AttrNumber OwnColumnNumber(Relation relation, const OwnColumn *column);
 
-/* Raise 42804: a column is not of that type. */
-pg_noreturn extern void OwnColumnIsOther(Relation relation, const char *name, Oid type);
+/*
+ * Open the index of the primary key, which has to be of these columns, the last of them
+ * without a name; 42P16 where it is not.  It is locked as for reading.
+ */
+extern Relation OwnPrimaryKeyOpen(Relation relation, const OwnColumn *columns);
 
 #endif							/* WASHMINUTE_OWN_TABLE_H */

@@ -23,6 +23,7 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
@@ -70,7 +71,7 @@ SequenceNext(const char *name)
 	return nextval_internal(OwnRelation(name), true);
 }
 
-/* Is a column still where it was, and of that type? */
+/* Is a column still where it was, of that type, and written as its value is given? */
 static bool
 IsKnown(const AppendColumn *column, TupleDesc descriptor)
 {
@@ -79,8 +80,8 @@ IsKnown(const AppendColumn *column, TupleDesc descriptor)
 	if (column->number == InvalidAttrNumber || column->number > descriptor->natts)
 		return false;
 	attribute = TupleDescAttr(descriptor, column->number - 1);
-	return attribute->atttypid == column->column_type &&
-		strcmp(NameStr(attribute->attname), column->name) == 0;
+	return attribute->atttypid == column->column_type && attribute->atttypmod == -1 &&
+		!attribute->attgenerated && strcmp(NameStr(attribute->attname), column->own.name) == 0;
 }
 
 static void
@@ -88,19 +89,25 @@ FindColumns(AppendTable *table, Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 
-	for (AppendColumn *column = table->columns; column->name != NULL; column++)
+	for (AppendColumn *column = table->columns; column->own.name != NULL; column++)
 	{
+		AttrNumber	number;
 		Form_pg_attribute attribute;
+		int32		typmod;
 
 		if (IsKnown(column, descriptor))
 			continue;
-		column->number = OwnColumn(relation, column->name, column->type);
-		attribute = TupleDescAttr(descriptor, column->number - 1);
-		if (attribute->atttypmod != -1)
-		{
-			column->number = InvalidAttrNumber;
-			OwnColumnIsOther(relation, column->name, column->type);
-		}
+		number = OwnColumnNumber(relation, &column->own);
+		attribute = TupleDescAttr(descriptor, number - 1);
+		typmod = attribute->atttypmod;
+		(void) getBaseTypeAndTypmod(attribute->atttypid, &typmod);
+		if (typmod != -1 || attribute->attgenerated)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_COLUMN_DEFINITION),
+					 errmsg("column \"%s\" of relation \"washminute_data.%s\" has a length, a precision or an expression",
+							column->own.name, table->name),
+					 errhint(HINT_OWN_TABLES)));
+		column->number = number;
 		column->column_type = attribute->atttypid;
 		column->check = NULL;
 	}
@@ -124,7 +131,7 @@ FindDefaults(const AppendTable *table, Relation relation, bool *has_volatile)
 		if (attribute->attisdropped || attribute->attgenerated ||
 			(!attribute->atthasdef && !attribute->attidentity))
 			continue;
-		for (const AppendColumn *column = table->columns; column->name != NULL; column++)
+		for (const AppendColumn *column = table->columns; column->own.name != NULL; column++)
 			is_named = is_named || column->number == attribute->attnum;
 		if (is_named)
 			continue;
@@ -143,7 +150,7 @@ KeepChecks(AppendTable *table)
 {
 	if (table->checks != NULL && ++table->uses < CHECKS_LAST)
 		return;
-	for (AppendColumn *column = table->columns; column->name != NULL; column++)
+	for (AppendColumn *column = table->columns; column->own.name != NULL; column++)
 		column->check = NULL;
 	if (table->checks != NULL)
 		MemoryContextReset(table->checks);
@@ -213,13 +220,14 @@ RowAppendBegin(AppendTable *table)
 {
 	RowAppend  *append;
 	Relation	relation;
-	Oid			relid = OwnRelation(table->name);
+	Oid			relid;
 	EState	   *estate;
 	bool		has_volatile_default;
 	MemoryContext previous;
 
 	PreventCommandIfReadOnly("INSERT");
-	relation = table_open(relid, RowExclusiveLock);
+	relation = OwnTableOpen(table->name, RowExclusiveLock);
+	relid = RelationGetRelid(relation);
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK ||
 		check_enable_rls(relid, InvalidOid, false) == RLS_ENABLED)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->name);
@@ -256,13 +264,13 @@ RowAppendRow(RowAppend *append, const Datum *values, const bool *nulls)
 
 	ResetPerTupleExprContext(append->estate);
 	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(append->relation));
-	for (int i = 0; columns[i].name != NULL; i++)
+	for (int i = 0; columns[i].own.name != NULL; i++)
 	{
 		int			at = columns[i].number - 1;
 
 		slot->tts_values[at] = values[i];
 		slot->tts_isnull[at] = nulls[i];
-		if (columns[i].column_type == columns[i].type ||
+		if (columns[i].column_type == columns[i].own.type ||
 			(append->is_checked[i] && !nulls[i] && values[i] == append->checked[i]))
 			continue;
 		domain_check(values[i], nulls[i], columns[i].column_type,

@@ -20,15 +20,14 @@
 #ifndef WASHMINUTE_ROW_APPEND_H
 #define WASHMINUTE_ROW_APPEND_H
 
-#include "access/attnum.h"
+#include "base/own_table.h"
 
 #define APPEND_MAX_COLUMNS 20
 
 /* A column, and the type of the values given for it: its own, or of its domain. */
 typedef struct AppendColumn
 {
-	const char *name;
-	Oid			type;
+	OwnColumn	own;
 
 	/* what was found out about it, for the backend's life */
 	AttrNumber	number;

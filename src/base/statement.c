@@ -8,13 +8,16 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/money.h"
+#include "base/own_table.h"
 #include "base/statement.h"
 
 void
@@ -188,6 +191,20 @@ RowIsNull(uint64 row, int column)
 	return isnull;
 }
 
+/* The column is taken apart as that type: is it of it? */
+static void
+RequireType(int column, Oid type)
+{
+	Oid			given = SPI_gettypeid(SPI_tuptable->tupdesc, column);
+
+	if (given != type && getBaseType(given) != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of a query is not of type %s",
+						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname), format_type_be(type)),
+				 errhint(HINT_OWN_TABLES)));
+}
+
 char *
 RowText(uint64 row, int column)
 {
@@ -195,6 +212,7 @@ RowText(uint64 row, int column)
 	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
 									  SPI_tuptable->tupdesc, column, &isnull);
 
+	RequireType(column, TEXTOID);
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
@@ -203,6 +221,7 @@ RowUuid(uint64 row, int column)
 {
 	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
 
+	RequireType(column, UUIDOID);
 	memcpy(copy, DatumGetUUIDP(RowDatum(row, column)), sizeof(pg_uuid_t));
 	return copy;
 }
@@ -210,5 +229,6 @@ RowUuid(uint64 row, int column)
 int64
 RowMoney(uint64 row, int column)
 {
+	RequireType(column, NUMERICOID);
 	return MoneyFromColumn(RowDatum(row, column));
 }

@@ -28,7 +28,7 @@ enum UserColumn
 };
 
 static const KeyedTable users = {
-	"users", {TEXTOID},
+	"users", {{"user_id", TEXTOID}},
 	{
 		[USER_BLOCKED_AT] = {"blocked_at", TIMESTAMPTZOID},
 		[USER_KINDS] = {"kinds", TEXTARRAYOID},

@@ -78,7 +78,7 @@ enum WashmanColumn
 };
 
 static const KeyedTable washmen = {
-	"washmen", {TEXTOID},
+	"washmen", {{"washman_id", TEXTOID}},
 	{
 		[WASHMAN_STATUS] = {"status", TEXTOID},
 		[WASHMAN_SUSPENDED_AT] = {"suspended_at", TIMESTAMPTZOID}
@@ -94,7 +94,7 @@ enum OfferColumn
 
 /* Its key is the request, then the washman. */
 static const KeyedTable offers = {
-	"offers", {UUIDOID, TEXTOID},
+	"offers", {{"request_id", UUIDOID}, {"washman_id", TEXTOID}},
 	{
 		[OFFER_ANSWERED_AT] = {"answered_at", TIMESTAMPTZOID},
 		[OFFER_DECLINED_AT] = {"declined_at", TIMESTAMPTZOID},

@@ -40,8 +40,8 @@ COMMAND(chat_state, 1);
 
 static const char *const locales[] = {"ar", "fr", "en", NULL};
 
-static const KeyedTable chats = {"chats", {UUIDOID}, {{"last_sequence", INT8OID}}};
-static const KeyedTable members = {"chat_members", {UUIDOID, TEXTOID}, {{"read_sequence", INT8OID}}};
+static const KeyedTable chats = {"chats", {{"chat_id", UUIDOID}}, {{"last_sequence", INT8OID}}};
+static const KeyedTable members = {"chat_members", {{"chat_id", UUIDOID}, {"user_id", TEXTOID}}, {{"read_sequence", INT8OID}}};
 
 enum MessageColumn
 {
@@ -53,7 +53,7 @@ enum MessageColumn
 
 /* Its key is the chat, the sender, and the id that the sender's app gave it. */
 static const KeyedTable messages = {
-	"chat_messages", {UUIDOID, TEXTOID, TEXTOID},
+	"chat_messages", {{"chat_id", UUIDOID}, {"sender_id", TEXTOID}, {"client_message_id", TEXTOID}},
 	{
 		[MESSAGE_ID] = {"message_id", UUIDOID},
 		[MESSAGE_SENT_AT] = {"sent_at", TIMESTAMPTZOID},

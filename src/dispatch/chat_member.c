@@ -45,7 +45,7 @@ enum ChatColumn
 };
 
 static const KeyedTable chats = {
-	"chats", {UUIDOID},
+	"chats", {{"chat_id", UUIDOID}},
 	{
 		[CHAT_CLOSED_AT] = {"closed_at", TIMESTAMPTZOID},
 		[CHAT_CLOSES_AT] = {"closes_at", TIMESTAMPTZOID},
@@ -62,7 +62,7 @@ enum MemberColumn
 
 /* Its key is the chat, then the user. */
 static const KeyedTable members = {
-	"chat_members", {UUIDOID, TEXTOID},
+	"chat_members", {{"chat_id", UUIDOID}, {"user_id", TEXTOID}},
 	{
 		[MEMBER_FIRST] = {"first_sequence", INT8OID},
 		[MEMBER_KIND] = {"kind", TEXTOID},
@@ -241,7 +241,7 @@ RequireMayOpen(const Request *request, const char *user_id, ChatAccess access)
 static void
 OpenFor(const pg_uuid_t *chat_id, const char *user_id, ChatAccess access, Chat *chat)
 {
-	static const KeyedTable requests = {"washing_requests", {UUIDOID}, {{"status", TEXTOID}}};
+	static const KeyedTable requests = {"washing_requests", {{"request_id", UUIDOID}}, {{"status", TEXTOID}}};
 	Datum		key = UUIDPGetDatum(chat_id);
 	KeyedRow	row;
 	Request		request;

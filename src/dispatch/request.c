@@ -55,7 +55,7 @@ enum RequestColumn
 };
 
 static const KeyedTable requests = {
-	"washing_requests", {UUIDOID},
+	"washing_requests", {{"request_id", UUIDOID}},
 	{
 		[REQUEST_ACCEPTED_AT] = {"accepted_at", TIMESTAMPTZOID},
 		[REQUEST_CUSTOMER] = {"customer_id", TEXTOID},
@@ -83,7 +83,7 @@ enum LookColumn
 };
 
 static const KeyedTable looks = {
-	"washing_requests", {UUIDOID},
+	"washing_requests", {{"request_id", UUIDOID}},
 	{
 		[LOOK_STATUS] = {"status", TEXTOID},
 		[LOOK_WASHMAN] = {"washman_id", TEXTOID}
@@ -99,7 +99,7 @@ enum OrderColumn
 };
 
 static const KeyedTable orders = {
-	"orders", {UUIDOID},
+	"orders", {{"order_id", UUIDOID}},
 	{
 		[ORDER_PAYMENT_METHOD] = {"payment_method", TEXTOID},
 		[ORDER_PAYMENT_VERIFIED] = {"payment_verified", BOOLOID},
@@ -109,7 +109,10 @@ static const KeyedTable orders = {
 };
 
 /* Its key is the status it is moved from, the one it is moved to, and who moves it. */
-static const KeyedTable transitions = {"request_transitions", {TEXTOID, TEXTOID, TEXTOID}, {{"event", TEXTOID}}};
+static const KeyedTable transitions = {
+	"request_transitions", {{"from_status", TEXTOID}, {"to_status", TEXTOID}, {"actor_kind", TEXTOID}},
+	{{"event", TEXTOID}}
+};
 
 static Statement update_request = {
 	"UPDATE washminute_data.washing_requests"

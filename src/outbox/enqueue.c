@@ -53,22 +53,22 @@ StaticAssertDecl(OUTBOX_COLUMNS <= APPEND_MAX_COLUMNS, "an AppendTable has room 
 static AppendTable outbox = {
 	"outbox",
 	{
-		[OUTBOX_ID] = {"outbox_id", INT8OID},
-		[OUTBOX_LANE] = {"lane", TEXTOID},
-		[OUTBOX_LISTENER] = {"listener", TEXTOID},
-		[OUTBOX_RECIPIENT_ID] = {"recipient_id", TEXTOID},
-		[OUTBOX_AUDIENCE] = {"audience", TEXTOID},
-		[OUTBOX_EVENT] = {"event", TEXTOID},
-		[OUTBOX_DATA] = {"data", JSONBOID},
-		[OUTBOX_CORRELATION_ID] = {"correlation_id", TEXTOID},
-		[OUTBOX_STATE] = {"state", TEXTOID},
-		[OUTBOX_ATTEMPTS] = {"attempts", INT4OID},
-		[OUTBOX_EPOCH] = {"epoch", INT8OID},
-		[OUTBOX_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
-		[OUTBOX_DUE_AT] = {"due_at", TIMESTAMPTZOID},
-		[OUTBOX_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
-		[OUTBOX_QUEUED_AT] = {"queued_at", TIMESTAMPTZOID},
-		[OUTBOX_XID] = {"xid", XID8OID}
+		[OUTBOX_ID] = {{"outbox_id", INT8OID}},
+		[OUTBOX_LANE] = {{"lane", TEXTOID}},
+		[OUTBOX_LISTENER] = {{"listener", TEXTOID}},
+		[OUTBOX_RECIPIENT_ID] = {{"recipient_id", TEXTOID}},
+		[OUTBOX_AUDIENCE] = {{"audience", TEXTOID}},
+		[OUTBOX_EVENT] = {{"event", TEXTOID}},
+		[OUTBOX_DATA] = {{"data", JSONBOID}},
+		[OUTBOX_CORRELATION_ID] = {{"correlation_id", TEXTOID}},
+		[OUTBOX_STATE] = {{"state", TEXTOID}},
+		[OUTBOX_ATTEMPTS] = {{"attempts", INT4OID}},
+		[OUTBOX_EPOCH] = {{"epoch", INT8OID}},
+		[OUTBOX_CREATED_AT] = {{"created_at", TIMESTAMPTZOID}},
+		[OUTBOX_DUE_AT] = {{"due_at", TIMESTAMPTZOID}},
+		[OUTBOX_EXPIRES_AT] = {{"expires_at", TIMESTAMPTZOID}},
+		[OUTBOX_QUEUED_AT] = {{"queued_at", TIMESTAMPTZOID}},
+		[OUTBOX_XID] = {{"xid", XID8OID}}
 	}
 };
 

@@ -28,7 +28,9 @@
  * small when the plan was made the planner looks for the beginning of a key only, which then
  * reads the entries of all dead rows.
  */
-static const KeyedTable outbox = {"outbox", {TEXTOID, TEXTOID, XID8OID, INT8OID}};
+static const KeyedTable outbox = {
+	"outbox", {{"lane", TEXTOID}, {"listener", TEXTOID}, {"xid", XID8OID}, {"outbox_id", INT8OID}}
+};
 
 static Statement delete_done = {
 	"DELETE FROM washminute_data.outbox"
@@ -48,6 +50,7 @@ static Statement update_failed = {
 	7, {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8OID, TIMESTAMPTZOID, TIDARRAYOID}
 };
 
+StaticAssertDecl(KEY_COLUMNS <= KEYED_KEY_MAX, "the key of the outbox has too many columns");
 StaticAssertDecl(OUTCOME_RELEASED == 2 && OUTCOME_DEAD == 3,
 				 "update_failed names them by number");
 

@@ -41,7 +41,7 @@ enum AccountColumn
 };
 
 static const KeyedTable accounts = {
-	"accounts", {TEXTOID},
+	"accounts", {{"account_id", TEXTOID}},
 	{
 		[ACCOUNT_BALANCE] = {"balance", NUMERICOID},
 		[ACCOUNT_HELD] = {"held", NUMERICOID}

@@ -39,7 +39,7 @@ enum
 };
 
 static const KeyedTable requests = {
-	"washing_requests", {UUIDOID},
+	"washing_requests", {{"request_id", UUIDOID}},
 	{
 		[REQUEST_CUSTOMER_ID] = {"customer_id", TEXTOID},
 		[REQUEST_WASHMAN_ID] = {"washman_id", TEXTOID}
@@ -54,7 +54,7 @@ enum
 };
 
 static const KeyedTable offers = {
-	"offers", {UUIDOID, TEXTOID},
+	"offers", {{"request_id", UUIDOID}, {"washman_id", TEXTOID}},
 	{
 		[OFFER_WASHMAN_ID] = {"washman_id", TEXTOID},
 		[OFFER_OFFERED_AT] = {"offered_at", TIMESTAMPTZOID},

@@ -262,12 +262,15 @@ BEGIN
   RAISE SQLSTATE 'UNDO0' USING MESSAGE = 'ok';
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
-  RETURN concat_ws(' ', NULLIF(state, 'UNDO0'), message, NULLIF('HINT: ' || hint, 'HINT: '));
+  RETURN concat_ws(' ', NULLIF(state, 'UNDO0'), message, CASE WHEN hint LIKE 'Columns may be added%' THEN '(with a hint)' END);
 END
 $$;
 SELECT pg_temp.told('ALTER TABLE washminute_data.washmen RENAME COLUMN suspended_at TO banned_at');
 SELECT pg_temp.told('ALTER TABLE washminute_data.washing_requests ALTER COLUMN next_wave_at TYPE text');
 SELECT pg_temp.told('ALTER TABLE washminute_data.offers RENAME TO proposals');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers RENAME TO proposals; CREATE VIEW washminute_data.offers AS SELECT * FROM washminute_data.proposals');
+SELECT pg_temp.told('ALTER TABLE washminute_data.offers RENAME TO proposals; CREATE TABLE washminute_data.offers (LIKE washminute_data.proposals INCLUDING ALL) PARTITION BY HASH (request_id)');
+SELECT pg_temp.told('ALTER TABLE washminute_data.request_transitions DROP CONSTRAINT request_transitions_pk, ADD PRIMARY KEY (to_status, from_status, actor_kind)');
 SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk');
 SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk, ADD PRIMARY KEY (washman_id, request_id)');
 SELECT pg_temp.told('ALTER TABLE washminute_data.offers DROP CONSTRAINT offers_pk, ADD PRIMARY KEY (request_id, washman_id, wave)');
