@@ -221,6 +221,14 @@ SELECT count(*) AS that_differ FROM washminute_data.accounts AS a
  WHERE a.kind = 'washman' AND a.balance <> COALESCE(s.balance, 0);
 SELECT count(*) AS of_others FROM washminute_data.washman_statements AS s WHERE NOT EXISTS (SELECT FROM washminute_data.washmen AS w WHERE w.washman_id = s.washman_id);
 
+-- an amount that somebody made a float is not read as if it were not
+BEGIN;
+ALTER TABLE washminute_data.payouts RENAME COLUMN amount TO amount_before;
+ALTER TABLE washminute_data.payouts ADD COLUMN amount float8 DEFAULT 1;
+SELECT test_helpers.outcome(format('SELECT washminute.pay_payout(%L, %L, %L)', payout_id, 'payouts_a', 'x'))
+  FROM washminute_data.payouts ORDER BY payout_id LIMIT 1;
+ROLLBACK;
+
 UPDATE washminute_data.settings SET value = 0.00 WHERE name = 'give_back_fee';
 SELECT washminute.set_washman_status('payouts_e', 'offline');
 SELECT * FROM washminute.check_invariants();
