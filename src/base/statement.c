@@ -10,9 +10,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
@@ -191,13 +191,13 @@ RowIsNull(uint64 row, int column)
 	return isnull;
 }
 
-/* The column is taken apart as that type: is it of it? */
+/* The column is taken apart as that type: is it of it, or one that is stored alike? */
 static void
 RequireType(int column, Oid type)
 {
 	Oid			given = SPI_gettypeid(SPI_tuptable->tupdesc, column);
 
-	if (given != type && getBaseType(given) != type)
+	if (!IsBinaryCoercible(given, type))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of a query is not of type %s",
