@@ -144,6 +144,7 @@ KeyedRowRead(const KeyedTable *table, const Datum *key, KeyedRow *row)
 	bool		found;
 
 	FindColumns(table, relation, numbers);
+
 	/* this transaction's own writes are to be seen */
 	CommandCounterIncrement();
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
